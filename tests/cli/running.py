@@ -59,6 +59,6 @@ def await_until(holds: Callable[[], object], what: str) -> None:
 def await_logs(project: Path, execution: str, count: int) -> None:
     """Waits until so many components of an execution have printed something."""
     await_until(
-        lambda: len(list((project / "storage" / execution).glob("*/output*.log"))) >= count,
+        lambda: len(list((project / "storage" / execution).glob("[!.]*/output*.log"))) >= count,
         f"{count} components of {execution} print something",
     )

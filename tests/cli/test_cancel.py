@@ -62,7 +62,7 @@ def test_one_component_takes_the_others_of_its_process_with_it_and_says_so(shell
 
 def test_it_asks_first(shell: Run, project: Path) -> None:
     with started("steps", "--launch") as process:
-        await_until(lambda: list((project / "storage").glob("*/output.log")), "it prints something")
+        await_until(lambda: list((project / "storage").glob("[!.]*/output.log")), "it prints something")
         (component,) = get.all("steps")
         done = shell("cancel", component.id)
         assert done.code == 2 and f"Interrupt steps {component.id}? [y/N]" in done.err

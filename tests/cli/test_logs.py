@@ -95,8 +95,8 @@ def test_following_an_execution_goes_on_to_components_that_start_later(project: 
 def test_a_log_that_was_cut_is_read_from_its_beginning(project: Path) -> None:
     (project / "steps.py").write_text(STEPS)
     with started("steps", "--launch"):
-        await_until(lambda: list((project / "storage").glob("*/output.log")), "it prints something")
-        (log,) = (project / "storage").glob("*/output.log")
+        await_until(lambda: list((project / "storage").glob("[!.]*/output.log")), "it prints something")
+        (log,) = (project / "storage").glob("[!.]*/output.log")
         with started("logs", log.parent.name, "-f") as logs:
             assert logs.stdout is not None
             assert logs.stdout.readline() == "a has begun\n"

@@ -109,7 +109,7 @@ def _wait(process, storage: Path, seconds: float) -> None:
 
 @pytest.mark.parametrize("engine", ["native", "native:2"])
 def test_a_plan_that_is_interrupted_goes_on_where_it_was(lab, engine):
-    lab.write("walk.py", _WALK.replace("0.004", "0.01"))
+    lab.write("walk.py", _WALK.replace("0.004", "0.06"))
     script = f"execute(Experiment().component('walk').repeat(3), 'results', {engine!r}, seed=42)"
     process = lab.start(script)
     _wait(process, lab.storage, 0.1)
