@@ -45,6 +45,7 @@ class Lab:
         self.workspace = workspace
         self.root = workspace.root
         self.storage = workspace.root / "results"
+        self.started = 0
         workspace.write("trace.py", _TRACE)
 
     def write(self, name: str, source: str) -> Path:
@@ -60,9 +61,10 @@ class Lab:
 
     def start(self, source: str, *arguments: str) -> subprocess.Popen[str]:
         """Starts such a script."""
-        self.write("started.py", _IMPORTS + source)
+        self.started += 1  # a file for each: Python may still be reading the one before
+        path = self.write(f"started_{self.started}.py", _IMPORTS + source)
         return subprocess.Popen(
-            [sys.executable, "started.py", *arguments],
+            [sys.executable, path.name, *arguments],
             cwd=self.root,
             env=self.workspace.environment(),
             text=True,
