@@ -16,6 +16,7 @@ from machinable.notices import front, notice
 from machinable.records import clock
 from machinable.records.claim import Claim, claim_new, take_over
 from machinable.records.documents import FORMAT
+from machinable.records.environment import remember_environment
 from machinable.records.record import META, Record, State
 from machinable.records.shapes import class_key, forget_storage, remember_shape
 from machinable.records.sweep import is_first_use, sweep_record, sweep_storage
@@ -164,12 +165,14 @@ def _claim_new(component: Component) -> Claim | None:
         raise failure(error, root) from error
     seed = core.seed if core.seed is not None else request.derived_seed
     id_ = request.id
-    trial = f',"trial":{encode_text(core.trial.document())}' if core.trial is not None else ""
+    more = f',"trial":{encode_text(core.trial.document())}' if core.trial is not None else ""
+    if core.derived_from is not None:
+        more += f',"derived_from":"{core.derived_from}"'
     # Written out, because its largest part, the request, was encoded for the identity already.
     document = (
         f'{{"format":{FORMAT},"kind":"component","id":"{id_}","identity":"{request.identity}",'
         f'"request":{request.canonical().decode()},"shape":{shape.text},"seed":{seed},'
-        f'"nickname":"{nickname(id_)}","timestamp":{core.asked_at!r}{trial}}}\n'
+        f'"nickname":"{nickname(id_)}","timestamp":{core.asked_at!r}{more}}}\n'
     )
     directory = core.path_of(id_)
     claim = claim_new(root, directory, document.encode(), _started(component, None))
@@ -197,6 +200,7 @@ def _started(component: Component, state: State | None) -> dict[str, Any]:
         "run": ticket.run if ticket is not None else None,
         "values": component._resolution.others,
         "code": fingerprint(core.project, type(component)),
+        "environment": remember_environment(core.storage),
         "resumed_from": _resumed_from(state) if state is not None else None,
         "uses": {name: used.id for name, used in component.uses.items()},
     }

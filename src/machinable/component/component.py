@@ -11,6 +11,8 @@ from machinable.component.acquire import reuse
 from machinable.component.core import Core
 from machinable.component.files import MISSING, inside, load, save
 from machinable.component.launching import launcher_of, running
+from machinable.component.lineage import derived_from, provenance_of, users_of
+from machinable.component.loading import load_record
 from machinable.component.logger import make_logger
 from machinable.component.lookup import find_counter, find_record
 from machinable.component.progress import progress
@@ -305,11 +307,43 @@ class Component(Interface):
         core = self._core
         before = context.replace(core.context())
         try:
-            return type(self)(
+            derived = type(self)(
                 [*self._layers, *([version] if version is not None else [])], uses=self.uses, seed=core.seed
             )
         finally:
             context.replace(before)
+        derived._core.derived_from = core.record.id if core.record is not None else self._request.id
+        return derived
+
+    @property
+    def derived(self) -> list[Component]:
+        """The components of the storage that `derive` made from this one, the oldest first."""
+        record = self._record
+        return [] if record is None else [load_record(each, Component) for each in derived_from(record)]
+
+    @property
+    def used_by(self) -> list[Component]:
+        """The components of the storage that this one is an input of, declared or observed, the oldest first."""
+        record = self._record
+        return [] if record is None else [load_record(each, Component) for each in users_of(record)]
+
+    def provenance(self) -> dict[str, Any]:
+        """All that went into the result, as a directed graph in node-link form.
+
+            graph = get("train").launch().provenance()
+            networkx.node_link_graph(graph, edges="links")
+
+        Returns:
+            `nodes` with `id` and `kind` (`component`, `execution`, `snapshot`, `host`, `environment`) and what is known
+            of each; `links` with `source`, `target` and `relation` (`uses` with its `name`, `observed`, `run by`,
+            `ran the code of`, `ran on`, `ran in`). The component's own node is `graph["graph"]["of"]`.
+        Raises:
+            StorageError: If there is no record yet.
+        """
+        record = self._record
+        if record is None:
+            raise StorageError(f"{self.module} {self.id} has no record yet. Launch it first.")
+        return provenance_of(record)
 
     @property
     def inputs(self) -> list[str]:

@@ -29,6 +29,7 @@ class Core:
     __slots__ = (
         "asked_at",
         "claim",
+        "derived_from",
         "exception",
         "execution",
         "fresh",
@@ -71,6 +72,7 @@ class Core:
         self.record: Record | None = None
         self.looked = False  # whether a record was looked for, and none found
         self.asked_at: float = 0.0
+        self.derived_from: str | None = None  # the ID of the component that it was derived from
         self.reused: bool | None = None
         # while it runs, or after it ran, in this process
         self.claim: Claim | None = None

@@ -67,6 +67,7 @@ def reduce_component(component: Component) -> tuple[Any, ...]:
         (core.seed, core.trial, core.global_seed, request.counter, core.pinned, core.fresh),
         request.identity,
         core.ticket,
+        core.derived_from,
     )
 
 
@@ -80,6 +81,7 @@ def _rebuild(
     numbers: tuple[int | None, Trial | None, int | None, int, bool, bool],
     identity: str,
     ticket: Ticket | None,
+    derived_from: str | None,
 ) -> Component:
     before = context.replace(context.Context(*surroundings))
     try:
@@ -90,6 +92,7 @@ def _rebuild(
         core = component._core
         core.name, core.home, core.trial, core.ticket = name, home, trial, ticket
         core.global_seed, core.pinned, core.fresh = global_seed, pinned, fresh
+        core.derived_from = derived_from
         request = component._request
         core.request = request.with_counter(counter) if counter else request
         _verify(core.request, identity, name)

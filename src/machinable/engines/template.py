@@ -22,6 +22,7 @@ from machinable.modules.imports import imports_of
 from machinable.modules.project import settings
 from machinable.modules.residence import activated
 from machinable.notices import notice
+from machinable.records import environment
 from machinable.records.record import META
 from machinable.records.sweep import sweep_storage
 from machinable.store import owner
@@ -288,6 +289,7 @@ def _look_around(options: Options) -> None:
     imported, which all children would then share.
     """
     owner.current()
+    environment.describe()
     imports_of(b"import machinable\n")
     if options.project is not None:
         settings(options.project)

@@ -292,6 +292,7 @@ class Execution(Interface):
         self._directory = commit_execution(root, str(self.id), seed, str(self.nickname), self._asked_at)
         sweep_execution(self._directory, root)
         commit_run(
+            root,
             self._directory,
             engine={
                 "name": self.name_engine(),

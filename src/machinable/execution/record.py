@@ -6,7 +6,9 @@ import os
 import sys
 import time
 
+from machinable.execution.machine import describe_machine
 from machinable.records.documents import encode, load, publish_dated
+from machinable.records.environment import remember_environment
 from machinable.records.record import META
 from machinable.store import owner
 from machinable.store.files import create, failure, publish_directory, remove_tree
@@ -65,7 +67,13 @@ def _publish(directory: str, document: dict[str, Any]) -> None:
 
 
 def commit_run(
-    directory: str, *, engine: dict[str, Any], components: list[list[str]], token: str, code: dict[str, Any]
+    root: str,
+    directory: str,
+    *,
+    engine: dict[str, Any],
+    components: list[list[str]],
+    token: str,
+    code: dict[str, Any],
 ) -> None:
     """Adds the document of a run: what was to run, by which engine, where, by which command. Raises StorageError."""
     moment = time.time()
@@ -76,9 +84,18 @@ def commit_run(
         "engine": engine,
         "plan": components,
         "host": owner.current()["host"],
+        "machine": describe_machine(),
+        "working_directory": _working_directory(),
         "command": [os.path.basename(sys.executable), *sys.orig_argv[1:]],
         "python": sys.version.split()[0],
-        "environment": None,
+        "environment": remember_environment(root),
         "code": code,
     }
     publish_dated(os.path.join(directory, META, "runs"), document, moment, token)
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # removed under this process
+        return None
