@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from machinable.records.record import State
+
 
 def users_of(record: Record) -> list[Record]:
     """The records of the storage that used a record as an input, declared or observed, the oldest first."""
@@ -63,6 +65,7 @@ class _Graph:
         self._of = self._path(record)
         self._nodes: dict[str, dict[str, Any]] = {}
         self._links: list[dict[str, Any]] = []
+        self._runs: dict[str, list[dict[str, Any]]] = {}  # by the ID of the execution
 
     def document(self) -> dict[str, Any]:
         """The graph as plain JSON."""
@@ -76,23 +79,21 @@ class _Graph:
 
     def add(self, first: Record) -> None:
         """Adds a record, its inputs and theirs, and where each was made."""
-        self._component(first)
-        waiting = [first]
+        waiting = [(first, self._component(first))]
         while waiting:
-            record = waiting.pop()
+            record, state = waiting.pop()
             path = self._path(record)
-            for found in inputs_of(record):
+            for found in inputs_of(record, state):
                 there = locate_input(record, found)
                 target = self._path(there) if there is not None else found.id
                 if target not in self._nodes:
                     if there is not None:
-                        self._component(there)
-                        waiting.append(there)
+                        waiting.append((there, self._component(there)))
                     else:
                         self._node(target, "component", status="missing")
                 self._link(path, target, found.relation, name=found.name)
 
-    def _component(self, record: Record) -> None:
+    def _component(self, record: Record) -> State:
         path, document = self._path(record), record.document
         request, state = document["request"], record.state()
         self._node(
@@ -113,11 +114,14 @@ class _Graph:
             self._link(path, self._node(f"environment {name}", "environment", hash=name), "ran in")
         if started.get("execution") is not None:
             self._execution(path, str(started["execution"]), started.get("run"))
+        return state
 
     def _execution(self, path: str, id_: str, token: str | None) -> None:
         name = self._node(f"execution {id_}", "execution", execution=id_)
         self._link(path, name, "run by")
-        run = next((run for run in self._runs(id_) if run.get("run") == token), {})
+        if id_ not in self._runs:
+            self._runs[id_] = self._load_runs(id_)
+        run = next((run for run in self._runs[id_] if run.get("run") == token), {})
         code = run.get("code") or {}
         if code.get("hash") is not None:
             kept = {key: code.get(key) for key in ("hash", "commit", "branch", "dirty")}
@@ -125,7 +129,7 @@ class _Graph:
             self._link(path, snapshot, "ran the code of")
             self._link(name, snapshot, "took")
 
-    def _runs(self, id_: str) -> list[dict[str, Any]]:
+    def _load_runs(self, id_: str) -> list[dict[str, Any]]:
         for name in names_in(self._root):
             if is_execution_name(name) and name.partition("~")[0] == id_:
                 try:
