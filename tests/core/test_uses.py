@@ -245,3 +245,23 @@ def test_a_component_can_be_asked_for_its_inputs_before_it_runs(modules):
     model = get("model")
     assert isinstance(model.uses["data"], Component)
     assert model.uses["data"].status is Status.PENDING
+
+
+def test_inputs_that_many_share_are_looked_for_once(workspace):
+    workspace.write(
+        "node.py",
+        """
+        from machinable import Component
+
+
+        class Node(Component):
+            Config = {"layer": 0, "n": 0}
+        """,
+    )
+    # There are 4 ** 12 ways from the last layer to the first: one look for each would never end.
+    layer = [get("node", {"n": n}) for n in range(4)]
+    for depth in range(1, 13):
+        uses = {f"input_{n}": node for n, node in enumerate(layer)}
+        layer = [get("node", {"layer": depth, "n": n}, uses=uses) for n in range(4)]
+    last = layer[0].launch()
+    assert last.cached() and len(get.all("node")) == 12 * 4 + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 
 from machinable.component.uses import describe_uses, resolve_uses
 from machinable.config.dotted import nested, value_at
@@ -112,13 +113,31 @@ def _earlier_seed(component: Component, config: dict[str, Any]) -> int | None:
     return trial_seed(core.global_seed, split_identity(identity, core.trial.split.total), core.trial.number)
 
 
+#: While inputs of inputs are looked for: what each was found to be. One that many share would else be looked for once
+#: for each way that leads to it, and of those there are exponentially many.
+_found: ContextVar[dict[tuple[str, str], str] | None] = ContextVar("machinable_found", default=None)
+
+
 def _found_inputs(component: Component) -> dict[str, str]:
     """The identities of the records that the inputs were found in."""
-    actual = {}
-    for name, used in component.uses.items():
-        record = used._record
-        actual[name] = str(record.document["identity"]) if record is not None else used._request.identity
-    return actual
+    known, token = _found.get(), None
+    if known is None:
+        known = {}
+        token = _found.set(known)
+    try:
+        actual = {}
+        for name, used in component.uses.items():
+            key = (used._core.home, used._request.identity)
+            if key not in known:
+                record = used._record
+                known[key] = (
+                    str(record.document["identity"]) if record is not None else used._request.identity
+                )
+            actual[name] = known[key]
+        return actual
+    finally:
+        if token is not None:
+            _found.reset(token)
 
 
 def _earlier_fields(
