@@ -499,7 +499,7 @@ with captured():
     subprocess.run([sys.executable, "-c", "print('given')"], stdout=sys.stdout)
     print("python again", file=sys.stderr)
     assert os.fstat(sys.stdout.fileno()).st_size > 0
-print("after")
+print("after", flush=True)
 subprocess.run([sys.executable, "-c", "print('child after')"])
 """,
     )
