@@ -376,7 +376,7 @@ def test_a_memory_limit_is_named_by_the_failure(project: Workspace, method: str)
     (component, other), error = launched(
         "native:2", {"memory_limit_gib": limit, "start_method": method}, "eat", ""
     )
-    assert error is not None and f"{limit} GiB of address space was met (memory_limit_gib)" in str(error)
+    assert error is not None and f"{limit:g} GiB of address space was met (memory_limit_gib)" in str(error)
     assert component.status is Status.FAILED and "memory_limit_gib" in component.output()
     assert other.status is Status.FINISHED
 
