@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from machinable import Project, Storage
+from machinable.records.active import runs_here
 
 
 class Workspace:
@@ -76,6 +77,13 @@ class Workspace:
             stderr=subprocess.PIPE,
             **options,  # type: ignore[call-overload]
         )
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on():
+    """No attempt counts as running here when a test is over: such a process would write no index any more."""
+    yield
+    assert not runs_here()
 
 
 @pytest.fixture

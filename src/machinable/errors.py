@@ -11,6 +11,7 @@ __all__ = [
     "MachinableError",
     "ProjectError",
     "RemovedRecord",
+    "SchedulerError",
     "StorageError",
     "Superseded",
 ]
@@ -26,6 +27,10 @@ class ConfigurationError(MachinableError):
 
 class ProjectError(MachinableError):
     """A module of the project can not be found or imported, or does not hold what was asked for."""
+
+
+class SchedulerError(MachinableError):
+    """A scheduler, such as Slurm, refuses something or does not answer."""
 
 
 class StorageError(MachinableError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-__all__ = ["age", "clock", "counted", "day", "duration", "listed", "named", "nearest", "process_end"]
+__all__ = ["age", "clock", "counted", "day", "duration", "listed", "named", "nearest", "process_end", "size"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,17 @@ def duration(seconds: float) -> str:
 def day(timestamp: float) -> str:
     """A point in time as a local date and time, to the minute."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(timestamp))
+
+
+def size(count_bytes: int) -> str:
+    """An amount of data: `512 bytes`, `1.2 kB`, `34 MB`. A kB is a thousand bytes."""
+    if count_bytes < 1000:
+        return counted(count_bytes, "byte")
+    amount, units = count_bytes / 1000, ["kB", "MB", "GB", "TB", "PB"]
+    while amount >= 999.5 and len(units) > 1:
+        amount /= 1000
+        units.pop(0)
+    return f"{amount:.1f} {units[0]}" if amount < 9.95 else f"{amount:,.0f} {units[0]}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -6,7 +6,7 @@ import os
 
 from machinable.store import owner
 
-__all__ = ["is_active_here", "mark_active", "mark_ended"]
+__all__ = ["is_active_here", "mark_active", "mark_ended", "runs_here"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,11 @@ def mark_active(nonce: str) -> None:
 def mark_ended(nonce: str) -> None:
     """The attempt of that nonce ended, or can not be ended properly any more (a full disk)."""
     _nonces.discard(nonce)
+
+
+def runs_here() -> bool:
+    """Whether this process runs a component at the moment."""
+    return bool(_nonces)
 
 
 def is_active_here(attempt_owner: Mapping[str, Any]) -> bool | None:

@@ -1,39 +1,39 @@
-"""From what a user calls a storage (a path, a URL) to the directory that holds it."""
+"""From what a user calls a storage (a path, a URL) to the directory that holds it, or that mirrors it here."""
 
 from __future__ import annotations
 
 import os
-import re
 
 from machinable.errors import StorageError
-from machinable.store import memory
+from machinable.store import memory, remote
+from machinable.store.url import scheme_of
 
 __all__ = ["locate"]
 
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://(.*)$", re.DOTALL)
-
 
 def locate(url: str | os.PathLike[str], base: str | None = None) -> str:
-    """The directory of the storage that `url` names, as an absolute path. Creates nothing, `mem://` excepted.
+    """The directory of the storage that `url` names, as an absolute path.
+
+    For a storage on another machine it is that of its mirror, in the cache directory, which is created with a
+    document that names the URL; nothing is sent over the network. Otherwise nothing is created, `mem://` excepted.
 
     Args:
-        url: A path (`~` is the home directory), `file://…`, `osfs://…`, or `mem://` (with an optional name).
+        url: A path (`~` is the home directory), `file://…`, `osfs://…`, `mem://` (with an optional name), or the URL
+            of a storage elsewhere: `s3://…`, `gs://…`, `az://…`, `sftp://…`, or another protocol of fsspec.
         base: What a relative path is relative to; the working directory by default.
     Raises:
-        StorageError: If the URL is empty or its scheme is not supported.
+        StorageError: If the URL is empty or can not be that of a storage.
     """
     text = os.fspath(url) if isinstance(url, (str, os.PathLike)) else url
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise StorageError(f"{text!r} is not a storage. Give a directory, such as './storage', or 'mem://'.")
-    match = _SCHEME.match(text)
-    if match is not None:
-        scheme, rest = match[1].lower(), match[2]
+    split = scheme_of(text)
+    if split is not None:
+        scheme, rest = split
         if scheme == "mem":
             return memory.directory(rest)
-        if scheme not in ("file", "osfs"):
-            raise StorageError(
-                f"{text!r}: storages of the kind {scheme}:// are not supported. Use a directory or 'mem://'."
-            )
+        if scheme not in ("file", "local", "osfs"):
+            return remote.mirror_of(text)
         text = rest or "/"
         if scheme == "file" and text.startswith("localhost/"):
             text = text[len("localhost") :]
