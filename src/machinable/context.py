@@ -1,4 +1,4 @@
-"""What `with` sets: project, storage, scope and execution, in one frozen value in one ContextVar."""
+"""What `with` sets: project, storage, scope, execution and index, in one frozen value in one ContextVar."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Context:
     Threads start with an empty one, asyncio tasks with a copy: none sees what another enters.
     """
 
-    __slots__ = ("execution", "outer", "project", "scope", "storage")
+    __slots__ = ("execution", "index", "outer", "project", "scope", "storage")
 
     def __init__(
         self,
@@ -31,12 +31,14 @@ class Context:
         scope: dict[str, Any] | None = None,
         execution: Any = None,
         outer: Context | None = None,
+        index: str | None = None,
     ) -> None:
         self.project = project  # the project's root, where one was entered
         self.storage = storage  # the storage's directory, where one was entered
         self.scope: dict[str, Any] = scope if scope is not None else {}
         self.execution = execution  # what collects launches (component.launching.Launcher), if anything
         self.outer = outer
+        self.index = index  # the file of the index, where one was entered
 
     def root(self) -> str:
         """The project in force: the one entered, else the one around the working directory."""
@@ -98,6 +100,7 @@ def enter(
     storage: str | None = None,
     scope: dict[str, Any] | None = None,
     execution: Any = None,
+    index: str | None = None,
 ) -> None:
     """Puts what is given in force until `leave`; a scope is merged into the one around it."""
     now = current()
@@ -108,6 +111,7 @@ def enter(
             now.scope if scope is None else {**now.scope, **scope},
             now.execution if execution is None else execution,
             now,
+            now.index if index is None else index,
         )
     )
 

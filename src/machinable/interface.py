@@ -1,4 +1,4 @@
-"""Interface: what is configured. And the three that set the scene: Project, Storage, Scope."""
+"""Interface: what is configured. And those that set the scene: Project, Storage, Scope, Index."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from machinable.identity.canonical import plain
 from machinable.modules.importing import name_of
 from machinable.store.location import locate
 
-__all__ = ["Interface", "Project", "Scope", "Storage"]
+__all__ = ["Index", "Interface", "Project", "Scope", "Storage"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,6 +119,41 @@ class Storage(Interface):
 
     def __enter__(self) -> Self:
         context.enter(storage=self.directory)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        context.leave()
+
+
+class Index(Interface):
+    """Where the index of a storage lies: a cache for search, in the storage by default.
+
+        with Index("/scratch/me/results.sqlite"):
+            get.all("train").where("lr < 0.1")
+
+    An index is made when it is needed and can be deleted at any time. One that lies elsewhere is of use where the
+    storage is slow or can not be written.
+
+    Args:
+        path: A file that need not exist; or a directory, for a file `index.sqlite` in it. Also `{"path": …}`.
+    Raises:
+        ConfigurationError: If no path is given.
+    """
+
+    __machinable_name__ = "index"
+
+    Config = {"path": "???"}
+
+    def __init__(self, path: str | os.PathLike[str] | dict[str, Any] | list[Any]) -> None:
+        super().__init__({"path": os.fspath(path)} if isinstance(path, (str, os.PathLike)) else path)
+        text = os.path.expanduser(self.config.path)
+        if not text or "\0" in text:
+            raise ConfigurationError(f"{self.config.path!r} is not a file that an index could be kept in.")
+        is_directory = text.endswith(("/", os.sep)) or os.path.isdir(text)
+        self.path: str = os.path.abspath(os.path.join(text, "index.sqlite") if is_directory else text)
+
+    def __enter__(self) -> Self:
+        context.enter(index=self.path)
         return self
 
     def __exit__(self, *exception: object) -> None:

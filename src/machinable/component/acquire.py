@@ -14,7 +14,8 @@ from machinable.identity.nickname import nickname
 from machinable.modules.source import fingerprint
 from machinable.notices import front, notice
 from machinable.records import clock
-from machinable.records.claim import Claim, claim_new, take_over
+from machinable.records.claim import Claim
+from machinable.records.claiming import claim_new, send_unsent, take_over, warn_of_races
 from machinable.records.documents import FORMAT
 from machinable.records.environment import remember_environment
 from machinable.records.record import META, Record, State
@@ -47,6 +48,8 @@ def reuse(component: Component) -> bool:
         return False
     core.record = record
     state = record.state()
+    if state.unsent and not send_unsent(record, state):
+        state = record.state()
     core.outcome = None
     if state.status is not Status.FINISHED:
         return False
@@ -90,7 +93,10 @@ def acquire(component: Component, *, wait: bool) -> Claim | State:
         wait: Wait for another owner that runs it. Otherwise a state that says `running` is returned.
     """
     core = component._core
-    began = core.ticket.began if core.ticket is not None else clock.now(core.storage)
+    ticket = core.ticket
+    began = ticket.began if ticket is not None else clock.now(core.storage)
+    if ticket is None or ticket.pid == os.getpid():  # in other processes: whoever sent it there has told
+        warn_of_races(core.storage)
     waited = False
     while True:
         # Where none was found a moment ago, the claim itself tells whether there is one by now.
@@ -109,6 +115,9 @@ def acquire(component: Component, *, wait: bool) -> Claim | State:
             continue
         core.record = record
         state = record.state()
+        if state.unsent:
+            send_unsent(record, state)
+            continue
         if state.status is Status.FINISHED:
             check_code(component, state)
             core.reused = True

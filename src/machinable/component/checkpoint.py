@@ -13,7 +13,7 @@ from machinable.notices import notice
 from machinable.records.documents import encode, load
 from machinable.store.files import create, remove_tree
 
-__all__ = ["TABLE", "iterate", "prepare", "restore", "save"]
+__all__ = ["TABLE", "iterate", "last_attempt_saved", "prepare", "restore", "save"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ TABLE = "record.jsonl"
 
 def prepare(component: Component, claim: Claim) -> None:
     """Brings the table of a resumed component back to the row of its last checkpoint: to none, if it has none."""
-    if claim.number == 1:
+    group = component._core.group
+    if claim.number == 1 or (group is not None and not group.is_first):
         return
     path = os.path.join(claim.directory, TABLE)
     if os.path.exists(path):
@@ -41,6 +42,9 @@ def restore(component: Component) -> int:
     """Calls `on_restore` with the last checkpoint, if there is one. Returns the iteration to go on with."""
     claim = component._core.claim
     found = latest(component, claim) if claim is not None and claim.number > 1 else None
+    group = component._core.group
+    if group is not None:
+        found = group.agree(found)
     if found is None:
         return 0
     directory, document = found
@@ -67,9 +71,26 @@ def latest(component: Component, claim: Claim) -> tuple[str, dict[str, Any]] | N
     return None
 
 
+def last_attempt_saved(component: Component) -> bool:
+    """Whether the last attempt of a component has published a checkpoint that the next one can go on from."""
+    record = component._record
+    attempt = component._state().attempt
+    if record is None or attempt is None or not hasattr(component, "on_restore"):
+        return False
+    base = os.path.join(record.meta, "checkpoints")
+    for iteration in reversed(_iterations(base)):
+        try:
+            if load(os.path.join(base, str(iteration), _NAME)).get("attempt") == attempt.number:
+                return True
+        except (OSError, DamagedRecord):
+            continue
+    return False
+
+
 def iterate(component: Component, first: int) -> None:
     """Calls `on_execute_iteration(i)` until it returns or raises StopIteration; saves rows and checkpoints."""
     step = component.on_execute_iteration  # type: ignore[attr-defined]
+    group = component._core.group
     saves = hasattr(component, "on_save")
     last = time.monotonic()
     with postponed_termination(saves) as termination:
@@ -83,28 +104,45 @@ def iterate(component: Component, first: int) -> None:
                 table.save()
             if stop is StopIteration or isinstance(stop, StopIteration):
                 return
-            if termination.requested or (saves and time.monotonic() - last >= component.checkpoint_seconds):
+            ends = termination.requested
+            due = ends or (saves and time.monotonic() - last >= component.checkpoint_seconds)
+            if group is not None and saves:
+                due, ends = group.agree((due, ends))
+            if due:
                 save(component, iteration + 1)
                 last = time.monotonic()
-            if termination.requested:
+            if ends:
                 raise Terminated
 
 
-def save(component: Component, iteration: int) -> None:
-    """Publishes a checkpoint, where the component defines `on_save`. `iteration`: the one to go on with.
+def save(component: Component, iteration: int, *, together: bool = True) -> None:
+    """Publishes a checkpoint, where the component defines `on_save`.
 
+    Args:
+        iteration: The one to go on with.
+        together: Whether all ranks of a component come here, so that each adds its part; else rank 0 alone.
     Raises:
         Superseded: If another owner took over.
     """
     claim = component._core.claim
     if claim is None or not hasattr(component, "on_save"):
         return
+    group = component._core.group
+    if group is not None and not group.is_first:
+        if together:
+            component.on_save(group.agree(None))
+            group.meet()
+        return
     base = os.path.join(claim.meta, "checkpoints")
     prepared = claim.temporary()
     os.makedirs(base, exist_ok=True)
     os.mkdir(prepared)
     try:
+        if group is not None and together:
+            group.agree(prepared)
         component.on_save(prepared)
+        if group is not None and together:
+            group.meet()
         document = {
             "attempt": claim.number,
             "iteration": iteration,
@@ -125,6 +163,7 @@ def save(component: Component, iteration: int) -> None:
     for number in present:
         if number not in kept:
             remove_tree(os.path.join(base, str(number)))
+    claim.publish_checkpoint(iteration, kept)
 
 
 def _iterations(base: str) -> list[int]:

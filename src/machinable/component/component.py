@@ -15,7 +15,9 @@ from machinable.component.lineage import derived_from, provenance_of, users_of
 from machinable.component.loading import load_record
 from machinable.component.logger import make_logger
 from machinable.component.lookup import find_counter, find_record
+from machinable.component.notebook import html_of_component
 from machinable.component.progress import progress
+from machinable.component.ranks import ALONE, Ranks, rank_seed
 from machinable.component.seeding import seed_all
 from machinable.component.tables import open_table
 from machinable.component.tracebacks import without_our_frames
@@ -29,6 +31,7 @@ from machinable.interface import Interface
 from machinable.modules.classes import title_of
 from machinable.modules.importing import name_of, refuse_while_importing
 from machinable.records.claim import is_reserved, log_name
+from machinable.records.mirror.fetching import fetch, fetch_file
 from machinable.records.notes import add_note
 from machinable.records.record import Record, State
 from machinable.types import Status
@@ -379,10 +382,14 @@ class Component(Interface):
         if create:
             self._claimed("create a directory").check()
             os.makedirs(target, exist_ok=True)
+        elif self._core.claim is None:
+            fetch(self._core.storage, directory, os.path.relpath(target, directory))
         return Path(target)
 
     def save_file(self, path: str | os.PathLike[str], data: Any) -> None:
         """Saves data inside the record's directory, atomically: readers see the old file or the whole new one.
+
+        Under MPI rank 0 does; on the other ranks this does nothing, and a file that rank 0 did not save is an error.
 
         Args:
             path: Relative to the record's directory. Its suffix decides: `.json .jsonl .npy .npz .csv .parquet .p
@@ -398,6 +405,9 @@ class Component(Interface):
             raise StorageError(
                 f"{os.fspath(path)!r} is the name of a file of machinable's own; choose another name."
             )
+        group = self._core.group
+        if group is not None and not group.keeps(target):
+            return
         claim.check()
         save(target, data, claim.temporary())
 
@@ -407,11 +417,13 @@ class Component(Interface):
         Raises:
             FileNotFoundError: If there is no such file, and no default.
         """
+        target = inside(self.directory or self._core.path_of(self._request.id), path)
         chain = running.get()
         if chain:
             self._core.note_use_by(chain[-1])
-        directory = self.directory or self._core.path_of(self._request.id)
-        return load(inside(directory, path), default)
+        if self._core.claim is None:
+            fetch_file(target)
+        return load(target, default)
 
     def output(self) -> str:
         """What the last attempt printed: stdout, stderr and the traceback. Empty if there is nothing."""
@@ -419,10 +431,9 @@ class Component(Interface):
         attempt = record.state().attempt if record is not None else None
         if record is None or attempt is None:
             return ""
+        path = os.path.join(record.directory, log_name(attempt.number))
         try:
-            with open(
-                os.path.join(record.directory, log_name(attempt.number)), encoding="utf-8", errors="replace"
-            ) as file:
+            with open(fetch_file(path), encoding="utf-8", errors="replace") as file:
                 return file.read()
         except FileNotFoundError:
             return ""
@@ -452,17 +463,27 @@ class Component(Interface):
         core = self._core
         if core.table is None:
             core.table = open_table(core, self.directory)
+        elif core.claim is None:
+            fetch_file(core.table.path)
         return core.table
 
     @property
     def rng(self) -> Any:
-        """A NumPy generator, seeded with `self.seed`. Needs NumPy."""
+        """A NumPy generator, seeded with `self.seed`; under MPI, a stream of its own on each rank. Needs NumPy."""
         core = self._core
         if core.rng is None:
             import numpy
 
-            core.rng = numpy.random.default_rng(self.seed)
+            rank = self.mpi.rank
+            seed = numpy.random.SeedSequence(self.seed, spawn_key=(rank,)) if rank else self.seed
+            core.rng = numpy.random.default_rng(seed)
         return core.rng
+
+    @property
+    def mpi(self) -> Ranks:
+        """`rank`, `size` and `comm` where the engine `mpi` runs it; anywhere else rank 0 of 1, and no `comm`."""
+        group = self._core.group
+        return group.ranks if group is not None else ALONE
 
     def progress(
         self, iterable: Iterable[Item], description: str | None = None, total: int | None = None
@@ -480,8 +501,11 @@ class Component(Interface):
         """Before anything else of the life cycle."""
 
     def on_seeding(self) -> None:
-        """Seeds `random`, NumPy, PyTorch and TensorFlow with `self.seed`, each as soon as it is loaded."""
-        seed_all(self.seed)
+        """Seeds `random`, NumPy, PyTorch and TensorFlow with `self.seed`, each as soon as it is loaded.
+
+        Under MPI, ranks above 0 have seeds of their own, derived from it.
+        """
+        seed_all(rank_seed(self.seed, self.mpi.rank))
 
     def on_create(self) -> None:
         """First in the default `__call__`: build models, load data."""
@@ -515,3 +539,6 @@ class Component(Interface):
     def __repr__(self) -> str:
         arguments = "".join(f", {key}={value!r}" for key, value in self._resolution.update.items())
         return f"{type(self).__name__}({self.id}{arguments}) · {self.status}"
+
+    def _repr_html_(self) -> str:
+        return html_of_component(self)

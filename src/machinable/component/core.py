@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from machinable.component.component import Component
     from machinable.component.launching import Ticket
+    from machinable.component.ranks import Group
     from machinable.component.table import Table
     from machinable.component.trial import Trial
     from machinable.identity.request import Request
@@ -34,6 +35,7 @@ class Core:
         "execution",
         "fresh",
         "global_seed",
+        "group",
         "home",
         "logger",
         "looked",
@@ -85,6 +87,7 @@ class Core:
         self.table: Table | None = None
         self.logger: logging.Logger | None = None
         self.rng: Any = None
+        self.group: Group | None = None  # where several processes run it together
 
     def context(self) -> context.Context:
         """The surroundings to put in force while the component runs: these and nothing else."""

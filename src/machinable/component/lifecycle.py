@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import nullcontext
 
 from machinable import context
 from machinable.component import checkpoint
@@ -13,17 +14,19 @@ from machinable.component.capture import capture, write_to_log
 from machinable.component.heartbeat import beating
 from machinable.component.launching import running
 from machinable.component.seeding import seeded
-from machinable.component.signals import Terminated, interruptible
+from machinable.component.signals import Terminated, end_main_thread, interruptible
 from machinable.component.terminal import share
 from machinable.component.tracebacks import describe, user_traceback
 from machinable.errors import ComponentException, ConfigurationError, Superseded
 from machinable.modules.residence import activated
+from machinable.records import clock
 from machinable.records.documents import encode
-from machinable.records.record import State
+from machinable.records.notes import is_cancelled
+from machinable.records.record import Record, State
 from machinable.store.files import open_appending, remove_file
 from machinable.types import Status
 
-__all__ = ["call", "dispatch", "refuse_self", "shared_failure"]
+__all__ = ["call", "dispatch", "dispatch_claimed", "live", "refuse_self", "shared_failure"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ def dispatch(component: Component) -> Status:
         refuse_self(component, chain)
     ticket = core.ticket
     outcome = acquire(component, wait=ticket is None)
+    if core.group is not None:
+        core.group.announce(core, None if isinstance(outcome, State) else outcome)
     if isinstance(outcome, State):
         if ticket is None and outcome.status is Status.FAILED:
             raise shared_failure(outcome)
@@ -59,6 +64,23 @@ def dispatch(component: Component) -> Status:
         return _conduct(component, outcome, chain)
     finally:
         outcome.close()  # left open by an interruption before the run, it would keep the next launch waiting
+
+
+def dispatch_claimed(component: Component, claim: Claim, resumed_from: int | None) -> Status:
+    """Runs a component of an execution that a coordinator has claimed for this process.
+
+    Args:
+        claim: Of the copy of its record that this process has.
+        resumed_from: The attempt that it goes on from, if it does.
+    """
+    core = component._core
+    core.record = Record(claim.directory, claim.root)
+    core.fresh = core.reused = False
+    core.resumed_from = resumed_from
+    try:
+        return _conduct(component, claim, running.get())
+    finally:
+        claim.close()
 
 
 def _conduct(component: Component, claim: Claim, chain: tuple[Component, ...]) -> Status:
@@ -121,7 +143,7 @@ def _run(component: Component, claim: Claim, chain: tuple[Component, ...]) -> No
                     discard_log=lambda: remove_file(claim.log_path),
                 )
                 with log, beating(_beat(component, claim)):
-                    _live(component, claim, restore=not owned)
+                    live(component, claim, restore=not owned)
                 kind = "finished"
             except Superseded:
                 kind = ""
@@ -137,7 +159,8 @@ def _run(component: Component, claim: Claim, chain: tuple[Component, ...]) -> No
                     if core.table is not None:
                         core.table.close()
                     if kind:
-                        claim.end(kind, observed=list(core.observed), **fields)
+                        with beating(claim.beat) if claim.is_remote else nullcontext():
+                            claim.end(kind, observed=list(core.observed), **fields)
                 finally:
                     claim.close()
     finally:
@@ -148,8 +171,9 @@ def _run(component: Component, claim: Claim, chain: tuple[Component, ...]) -> No
             os.chdir(directory)  # the next component starts where this one did
 
 
-def _live(component: Component, claim: Claim, restore: bool) -> None:
+def live(component: Component, claim: Claim, restore: bool) -> None:
     """The hooks, in the order of the life cycle."""
+    group = component._core.group
     try:
         with seeded(restore=restore):
             try:
@@ -162,6 +186,8 @@ def _live(component: Component, claim: Claim, restore: bool) -> None:
                 except SystemExit as end:
                     if end.code not in (None, 0):
                         raise
+                if group is not None:
+                    group.conclude()
                 component.on_success()
             except Superseded:
                 raise
@@ -170,6 +196,8 @@ def _live(component: Component, claim: Claim, restore: bool) -> None:
                 raise
             component.on_finish(True)
             component.on_after_dispatch(True)
+            if group is not None:
+                group.meet()
     except Superseded:
         raise
     except BaseException as exception:
@@ -220,14 +248,20 @@ def call(component: Component) -> None:
         try:
             component.on_execute()
         except Terminated:
-            checkpoint.save(component, first)
+            checkpoint.save(component, first, together=False)
             raise
     component.on_destroy()
 
 
 def _beat(component: Component, claim: Claim) -> Callable[[], None]:
+    since = clock.now(claim.root)
+    asked = False
+
     def beat() -> None:
+        nonlocal asked
         claim.beat()
+        if not asked and is_cancelled(claim.meta, since):
+            asked = end_main_thread()  # somebody on another machine wants it to stop
         component.on_heartbeat()
 
     return beat

@@ -36,7 +36,7 @@ def load_by_id(root: str, text: str, fallback: type[Component]) -> Component | N
         record = Record.find(os.path.join(root, text), root)
         if record is not None:
             return load_record(record, fallback)
-    found = [record for record in records_in(root) if record.id.startswith(text)]
+    found = list(records_in(root, text))
     if len(found) > 1:
         names = ", ".join(os.path.relpath(record.directory, root) for record in found[:5])
         raise ConfigurationError(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from machinable import context
 from machinable.component.shapes import find_by_shape
 from machinable.errors import DamagedRecord, RemovedRecord, StorageError
+from machinable.records.mirror.looking import exists, trust
 from machinable.records.record import Record
 
 __all__ = ["find_counter", "find_exact", "find_record", "next_counter"]
@@ -37,13 +36,14 @@ def find_record(component: Component) -> Record | None:
         record = None if core.pinned else find_by_shape(component)
         core.looked = record is None
         return record
-    return record if core.pinned else _find_newer(core, request, record)
+    # An execution that dispatches it has looked for newer ones when it began.
+    return record if core.pinned or core.ticket is not None else _find_newer(core, request, record)
 
 
 def _find_newer(core: Core, request: Request, record: Record | None) -> Record | None:
     """The record with the highest counter; where none is left, the request becomes the first that has no name."""
     newer = request.with_counter(request.counter + 1)
-    while os.path.lexists(core.path_of(newer.id)):
+    while exists(core.storage, core.path_of(newer.id)):
         try:
             found = find_exact(core, newer)
         except RemovedRecord:
@@ -58,6 +58,8 @@ def _find_newer(core: Core, request: Request, record: Record | None) -> Record |
 
 def find_exact(core: Core, request: Request) -> Record | None:
     """The record of exactly this request. One that a crash has cut counts as none: the next launch clears it away."""
+    if core.ticket is not None:
+        trust(core.storage, core.path_of(request.id))
     try:
         record = Record.find(core.path_of(request.id), core.storage)
     except DamagedRecord as error:
@@ -88,6 +90,6 @@ def find_counter(component: AnyComponent) -> AnyComponent:
 
 def next_counter(core: Core, request: Request) -> Request:
     """The request with the first counter from its own on that has no record."""
-    while os.path.lexists(core.path_of(request.id)):
+    while exists(core.storage, core.path_of(request.id)):
         request = request.with_counter(request.counter + 1)
     return request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextvars import ContextVar
 
 from machinable.component.uses import describe_uses, resolve_uses
@@ -12,6 +11,7 @@ from machinable.errors import MachinableError
 from machinable.identity.request import Request
 from machinable.identity.seeds import plan_identity, split_identity, trial_seed
 from machinable.notices import notice
+from machinable.records.mirror.looking import exists
 from machinable.records.record import Record
 from machinable.records.shapes import Shape, class_key, known_shapes
 
@@ -65,7 +65,7 @@ def find_by_shape(component: Component) -> Record | None:
             counter=request.counter,
         )
         directory = core.path_of(asked.id)
-        if not os.path.isdir(directory):
+        if not exists(core.storage, directory):
             continue
         if doubt:
             notice(

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Any
 
-__all__ = ["Interruptible", "Postponement", "Terminated", "interruptible", "postponed_termination"]
+__all__ = [
+    "Interruptible",
+    "Postponement",
+    "Terminated",
+    "end_main_thread",
+    "interruptible",
+    "postponed_termination",
+    "terminate",
+]
 
 EXIT_CODE = 130  # 128 + SIGINT, as shells count
 
@@ -40,6 +48,13 @@ def interruptible(on_second: Callable[[], None]) -> Interruptible:
     return Interruptible(on_second)
 
 
+def terminate(number: int, frame: FrameType | None) -> None:
+    """What SIGTERM does while a component runs, for a handler that has looked at something else first."""
+    if _active is None:
+        raise Terminated
+    _active._on_terminate(number, frame)
+
+
 def postponed_termination(active: bool = True) -> Postponement:
     """A context in which SIGTERM raises nothing, but sets `requested`, to be asked where the work can stop.
 
@@ -50,6 +65,15 @@ def postponed_termination(active: bool = True) -> Postponement:
         active: False leaves SIGTERM as it is.
     """
     return Postponement(active)
+
+
+def end_main_thread() -> bool:
+    """Ends the component that runs in the main thread as SIGTERM does. Returns whether there was one to end so."""
+    if _active is None or _signal.getsignal(_signal.SIGTERM) in (_signal.SIG_DFL, _signal.SIG_IGN, None):
+        return False
+    # To that thread, so that a call of the system that it waits in comes back.
+    _signal.pthread_kill(threading.main_thread().ident or 0, _signal.SIGTERM)
+    return True
 
 
 class Postponement:

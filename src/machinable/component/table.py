@@ -7,6 +7,7 @@ import os
 import threading
 
 from machinable.errors import DependencyMissing, StorageError
+from machinable.records.measurements import last_row, parse_rows
 from machinable.store.files import reason, remove_file
 from machinable.wording import nearest
 
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Table", "last_row", "read_rows", "truncate_copy"]
 
-SPECIAL = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
-
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
-_decode = json.JSONDecoder().decode
 
 
 class Table:
@@ -175,7 +173,7 @@ class Table:
                     stream.seek(self._offset)
                     content = stream.read()
                     whole = content.rfind(b"\n") + 1
-                    rows = _parse(self.path, content[:whole], len(self._rows))
+                    rows = parse_rows(self.path, content[:whole], len(self._rows))
                     self._rows = self._rows + rows if self._rows else rows
                     self._offset += whole
             return self._rows
@@ -188,28 +186,6 @@ def read_rows(path: str) -> list[dict[str, Any]]:
         StorageError: If the file can not be read, or a complete line is damaged.
     """
     return list(Table(path))
-
-
-def last_row(path: str) -> dict[str, Any] | None:
-    """The last complete row of a table's file, of which no more than its end is read; `None` if there is none.
-
-    Raises:
-        StorageError: If the file can not be read, or the row is damaged.
-    """
-    try:
-        with open(path, "rb") as stream:
-            size = end = stream.seek(0, os.SEEK_END)
-            content = b""
-            while end > 0 and content.count(b"\n") < 2:
-                start = max(0, end - 65536)
-                stream.seek(start)
-                content, end = stream.read(size - start), start
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise StorageError(f"{path} can not be read: {reason(error)}") from error
-    lines = content.split(b"\n")
-    return _parse(path, lines[-2] + b"\n", 0)[0] if len(lines) > 1 else None
 
 
 def truncate_copy(path: str, rows: int, temporary: str) -> None:
@@ -274,20 +250,6 @@ def _end_of_rows(path: str, size: int) -> int:
     return 0
 
 
-def _parse(path: str, content: bytes, before: int) -> list[dict[str, Any]]:
-    rows = []
-    # Not splitlines(), which splits at characters that JSON leaves as they are.
-    for number, line in enumerate(content.split(b"\n")[:-1], start=before + 1):
-        try:
-            row = _decode(line.decode())
-        except ValueError as error:
-            raise StorageError(f"{path} is damaged in row {number}: {line[:60]!r}") from error
-        if not isinstance(row, dict):
-            raise StorageError(f"{path} is damaged in row {number}, which is not an object: {line[:60]!r}")
-        rows.append(_special_as_float(row) if b'"NaN"' in line or b'Infinity"' in line else row)
-    return rows
-
-
 _PLAIN = frozenset({float, int, str, bool, type(None)})
 
 
@@ -326,11 +288,3 @@ def _special_as_text(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _special_as_text(each) for name, each in value.items()}
     return [_special_as_text(each) for each in value] if isinstance(value, list) else value
-
-
-def _special_as_float(value: Any) -> Any:
-    if isinstance(value, str):
-        return SPECIAL.get(value, value)
-    if isinstance(value, dict):
-        return {name: _special_as_float(each) for name, each in value.items()}
-    return [_special_as_float(each) for each in value] if isinstance(value, list) else value

@@ -6,6 +6,7 @@ import os
 
 from machinable.component.checkpoint import TABLE
 from machinable.component.table import Table
+from machinable.records.mirror.fetching import fetch_file
 from machinable.store.files import open_appending
 
 __all__ = ["open_table"]
@@ -28,7 +29,18 @@ class _OwnedTable(Table):
         super().save()
 
 
+class _FollowersTable(Table):
+    """On ranks that leave the record to rank 0: takes values, and writes none."""
+
+    def save(self) -> None:
+        self.row = {}
+
+
 def open_table(core: Core, directory: str | None) -> Table:
     """The table of the component in `directory`."""
     path = os.path.join(directory or "", TABLE)
+    if core.claim is None and directory is not None:
+        fetch_file(path)
+    if core.group is not None and not core.group.is_first:
+        return _FollowersTable(path)
     return Table(path) if core.claim is None else _OwnedTable(path, core.claim)

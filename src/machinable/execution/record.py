@@ -7,11 +7,15 @@ import sys
 import time
 
 from machinable.execution.machine import describe_machine
+from machinable.records.claiming import warn_of_races
 from machinable.records.documents import encode, load, publish_dated
 from machinable.records.environment import remember_environment
+from machinable.records.mirror.looking import look_below
+from machinable.records.mirror.sharing import share
 from machinable.records.record import META
 from machinable.store import owner
 from machinable.store.files import create, failure, publish_directory, remove_tree
+from machinable.store.url import redacted
 
 __all__ = ["commit_execution", "commit_run", "execution_directory"]
 
@@ -27,6 +31,7 @@ def execution_directory(root: str, id_: str) -> str:
     for six bits, the first character's the highest, set where the character is a capital.
     """
     directory = os.path.join(root, id_)
+    look_below(root, id_)
     try:
         found = load(os.path.join(directory, META, "execution.json")).get("id")
     except FileNotFoundError:
@@ -41,6 +46,7 @@ def execution_directory(root: str, id_: str) -> str:
 
 def commit_execution(root: str, id_: str, seed: int, nickname: str, timestamp: float) -> str:
     """Publishes the directory of an execution, unless it is there already. Returns it. Raises StorageError."""
+    warn_of_races(root)
     for _ in range(2):  # the second time, when an ID that differs only in case was published meanwhile
         directory = execution_directory(root, id_)
         if os.path.exists(os.path.join(directory, META, "execution.json")):
@@ -58,7 +64,9 @@ def _publish(directory: str, document: dict[str, Any]) -> None:
     path = os.path.join(directory, META, "execution.json")
     try:
         os.makedirs(os.path.join(prepared, META))
-        os.close(create(os.path.join(prepared, META, "execution.json"), encode(document)))
+        data = encode(document)
+        share(path, data, exclusive=True)
+        os.close(create(os.path.join(prepared, META, "execution.json"), data))
         publish_directory(prepared, directory, lambda: os.path.exists(path))
     except OSError as error:
         raise failure(error, directory) from error
@@ -74,8 +82,15 @@ def commit_run(
     components: list[list[str]],
     token: str,
     code: dict[str, Any],
+    detached: bool = False,
+    conducted: bool = True,
 ) -> None:
-    """Adds the document of a run: what was to run, by which engine, where, by which command. Raises StorageError."""
+    """Adds the document of a run: what was to run, by which engine, where, by which command. Raises StorageError.
+
+    Args:
+        detached: Whether the process that conducts it is there for nothing else.
+        conducted: Whether there is such a process at all; a scheduler may be left to it alone.
+    """
     moment = time.time()
     document = {
         "kind": "run",
@@ -86,11 +101,15 @@ def commit_run(
         "host": owner.current()["host"],
         "machine": describe_machine(),
         "working_directory": _working_directory(),
-        "command": [os.path.basename(sys.executable), *sys.orig_argv[1:]],
+        "command": [os.path.basename(sys.executable), *map(redacted, sys.orig_argv[1:])],
         "python": sys.version.split()[0],
         "environment": remember_environment(root),
         "code": code,
     }
+    if detached:
+        document["detached"] = True
+    if not conducted:
+        document["conducted"] = False
     publish_dated(os.path.join(directory, META, "runs"), document, moment, token)
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: The kinds of line that end an attempt. `withdrawn`: the owner found, right after its take-over, that the attempt
-#: before had finished after all; such an attempt counts for nothing.
-TERMINAL = frozenset({"finished", "failed", "interrupted", "withdrawn"})
+#: before had finished after all; such an attempt counts for nothing. `lost`: in object stores, who takes over says so.
+TERMINAL = frozenset({"finished", "failed", "interrupted", "withdrawn", "lost"})
 
 _NAME = re.compile(r"attempt-([1-9][0-9]*)\.jsonl")
 

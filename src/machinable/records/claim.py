@@ -12,6 +12,7 @@ from machinable.identity.canonical import encode_text
 from machinable.records import clock
 from machinable.records.active import mark_active, mark_ended
 from machinable.records.attempt import attempt_name, read_attempt
+from machinable.records.changes import mark_changed
 from machinable.records.documents import FORMAT
 from machinable.records.record import META, Record, State
 from machinable.store import owner
@@ -26,13 +27,14 @@ from machinable.store.files import (
     write_all,
 )
 
-__all__ = ["Claim", "claim_new", "is_reserved", "log_name", "take_over"]
+__all__ = ["Claim", "claim_new", "is_reserved", "log_name", "rank_log_name", "take_over"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
-_OUTPUT = re.compile(r"output(-(rank)?[0-9]+)?\.log")
+_OUTPUT = re.compile(r"output(-[0-9]+)?(-rank[0-9]+)?\.log")
 
 #: Attempts that took longer have their files synced to disk before the finishing line, in seconds.
 _SYNC_SECONDS = 1.0
@@ -40,6 +42,9 @@ _SYNC_SECONDS = 1.0
 
 class Claim:
     """An attempt that this process owns and runs. Everything it publishes asks `check` first."""
+
+    #: Whether its end takes a while, during which the owner goes on to beat.
+    is_remote = False
 
     __slots__ = (
         "_descriptor",
@@ -113,19 +118,25 @@ class Claim:
             StorageError: If the line can not be written: the attempt counts as lost.
         """
         try:
-            self.check()
-            if not os.fstat(self._descriptor).st_nlink:
-                raise StorageError(f"{self.directory} was removed while it ran. Launch it again.")
-            seconds = time.monotonic() - self.began
-            if seconds > _SYNC_SECONDS:
-                sync_tree(self.directory)
-            self.append(kind, seconds=round(seconds, 6), **fields)
-            if seconds > _SYNC_SECONDS:
-                os.fsync(self._descriptor)
+            self._finish(kind, fields)
         except OSError as error:
             raise failure(error, self.meta) from error
         finally:
             self.close()
+
+    def _finish(self, kind: str, fields: dict[str, Any]) -> None:
+        self.check()
+        if not os.fstat(self._descriptor).st_nlink:
+            raise StorageError(f"{self.directory} was removed while it ran. Launch it again.")
+        seconds = time.monotonic() - self.began
+        if seconds > _SYNC_SECONDS:
+            sync_tree(self.directory)
+        self.append(kind, seconds=round(seconds, 6), **fields)
+        if seconds > _SYNC_SECONDS:
+            os.fsync(self._descriptor)
+
+    def publish_checkpoint(self, iteration: int, kept: Iterable[int]) -> None:
+        """Called after a checkpoint was published, with the iterations of those that are kept."""
 
     def close(self) -> None:
         """Gives the attempt up without a terminal line: from now on it reads as lost."""
@@ -143,6 +154,12 @@ class Claim:
 def log_name(number: int) -> str:
     """The name of an attempt's output file."""
     return "output.log" if number == 1 else f"output-{number}.log"
+
+
+def rank_log_name(number: int, rank: int) -> str:
+    """The name of the file with the output of one rank in an attempt; that of rank 0 is the attempt's."""
+    name = log_name(number)
+    return f"{name.removesuffix('.log')}-rank{rank}.log" if rank else name
 
 
 def is_reserved(name: str) -> bool:
@@ -207,13 +224,14 @@ def take_over(record: Record, state: State, fields: dict[str, Any]) -> Claim | N
     nonce = owner.token()
     prepared = f"{record.meta}{os.sep}.attempt-{number}.{nonce}"
     path = record.meta + os.sep + attempt_name(number)
-    descriptor = -1
+    descriptor, claim = -1, None
     mark_active(nonce)
     try:
         descriptor = create(prepared, started_line(nonce, fields))
         clock.learn(record.root, descriptor)
+        mark_changed(record.root, record.directory)
         if publish_file(prepared, path, lambda: _is_ours(record.directory, number, nonce)):
-            claim, descriptor = Claim(record.root, record.directory, number, nonce, descriptor), -1
+            claim = Claim(record.root, record.directory, number, nonce, descriptor)
             return _keep_or_withdraw(claim, record, state)
         return None
     except FileNotFoundError:
@@ -221,10 +239,11 @@ def take_over(record: Record, state: State, fields: dict[str, Any]) -> Claim | N
     except OSError as error:
         raise failure(error, record.directory) from error
     finally:
-        if descriptor >= 0:
-            os.close(descriptor)
+        if claim is None:
             mark_ended(nonce)
-            remove_file(prepared)
+            if descriptor >= 0:
+                os.close(descriptor)
+                remove_file(prepared)
 
 
 def _keep_or_withdraw(claim: Claim, record: Record, state: State) -> Claim | None:

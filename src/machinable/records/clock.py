@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import time
 
+from machinable.records.mirror import freshness, liveness
+from machinable.records.mirror.place import store_at
 from machinable.store import owner
 
-__all__ = ["is_known", "learn", "measure", "now"]
+__all__ = ["is_known", "learn", "learn_file", "learn_modified", "measure", "now"]
 
 _offsets: dict[str, float] = {}
 
@@ -17,9 +19,24 @@ _TICK_SECONDS = 0.02
 def learn(root: str, descriptor: int) -> None:
     """Compares the storage's clock with ours, by the time that it gave to a file created this moment."""
     if root not in _offsets:
-        offset = os.fstat(descriptor).st_mtime - time.time()
+        learn_modified(root, os.fstat(descriptor).st_mtime)
+
+
+def learn_modified(root: str, modified: float) -> None:
+    """Compares the storage's clock with ours, by the modification time that it gave to a file this moment."""
+    if root not in _offsets:
+        offset = modified - time.time()
         # The times of files lag behind by up to a tick of the kernel. Our own clock is not to be set back by that.
         _offsets[root] = 0.0 if -_TICK_SECONDS < offset <= 0 else offset
+
+
+def learn_file(root: str, path: str) -> None:
+    """Compares the storage's clock with ours, by the time that it gives to a file now; if it can not be told, not."""
+    try:
+        os.utime(path)
+        learn_modified(root, os.stat(path).st_mtime)
+    except OSError:
+        pass
 
 
 def now(root: str) -> float:
@@ -29,11 +46,16 @@ def now(root: str) -> float:
 
 def is_known(root: str) -> bool:
     """Whether the storage's clock was compared with ours."""
-    return root in _offsets
+    store = store_at(root)
+    return root in _offsets if store is None else liveness.is_compared(store)
 
 
 def measure(root: str) -> None:
-    """Compares the clocks by a file that is created and removed at once. Raises OSError."""
+    """Compares the clocks by a file that is created and removed at once. Raises OSError, StorageError."""
+    store = store_at(root)
+    if store is not None:
+        liveness.compare(store)
+        freshness.forget(root)
     path = os.path.join(root, f".clock.{owner.token()}")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -7,6 +7,8 @@ import os
 
 from machinable.errors import DamagedRecord, StorageError
 from machinable.identity.canonical import encode_text
+from machinable.records.decoding import decode
+from machinable.records.mirror.sharing import share
 from machinable.store.files import failure, read, write_whole
 
 __all__ = ["FORMAT", "encode", "load", "load_dated", "parse", "publish_dated"]
@@ -42,10 +44,12 @@ def publish_dated(directory: str, values: dict[str, Any], moment: float, token: 
         StorageError: If it can not be written.
     """
     path = os.path.join(directory, f"{int(moment * 1000):013d}-{token}.json")
+    data = encode(values)
+    share(path, data)
     try:
         os.makedirs(directory, exist_ok=True)
         parent, kinds = os.path.split(directory)
-        write_whole(path, encode(values), os.path.join(parent, f".{kinds.removesuffix('s')}.{token}"))
+        write_whole(path, data, os.path.join(parent, f".{kinds.removesuffix('s')}.{token}"))
     except OSError as error:
         raise failure(error, path) from error
 
@@ -68,7 +72,7 @@ def parse(data: bytes, path: str, *, versioned: bool = True) -> dict[str, Any]:
     """
     intact = data.rstrip(b"\0")
     try:
-        document = json.loads(intact)
+        document = decode(intact)
     except ValueError as error:
         cut = not intact.strip() or intact != data or _ends_early(intact, error)
         what = (

@@ -7,6 +7,7 @@ import sys
 
 from machinable.blake import blake2b
 from machinable.records.documents import encode, load
+from machinable.records.mirror.sharing import fetch_shared, share
 from machinable.records.record import META
 from machinable.store import owner
 from machinable.store.files import failure, write_whole
@@ -58,6 +59,7 @@ def remember_environment(root: str) -> str:
     # Looked at each time: a storage may be removed while this process lives.
     if not os.access(path, os.F_OK):
         directory = os.path.dirname(path)
+        share(path, document)
         try:
             os.makedirs(directory, exist_ok=True)
             write_whole(path, document, os.path.join(root, META, f".environment.{owner.token()}"))
@@ -68,8 +70,10 @@ def remember_environment(root: str) -> str:
 
 def load_environment(root: str, name: str) -> dict[str, Any] | None:
     """The document of an environment; `None` if the storage has it no more. Raises StorageError if it is damaged."""
+    path = os.path.join(root, META, DIRECTORY, f"{name}.json")
+    fetch_shared(path)
     try:
-        return load(os.path.join(root, META, DIRECTORY, f"{name}.json"))
+        return load(path)
     except FileNotFoundError:
         return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from machinable.identity.ids import is_component_id, is_execution_id
+from machinable.records.mirror.looking import look_below
 from machinable.records.record import TOMBSTONE, Record
 
 __all__ = ["is_execution_name", "names_in", "records_in"]
@@ -27,15 +28,22 @@ def is_execution_name(name: str) -> bool:
     return is_execution_id(name.partition("~")[0])
 
 
-def records_in(root: str) -> Iterator[Record]:
-    """All records of a storage, those of executions too, in the order of their IDs. Documents are read when needed."""
+def records_in(root: str, prefix: str = "") -> Iterator[Record]:
+    """All records of a storage, those of executions too, in the order of their IDs. Documents are read when needed.
+
+    Args:
+        prefix: What their IDs begin with.
+    """
+    look_below(root)
     for name in names_in(root):
         if is_component_id(name):
+            if not name.startswith(prefix):
+                continue
             record = Record(os.path.join(root, name), root)
             if not os.path.exists(os.path.join(record.meta, TOMBSTONE)):
                 yield record
         elif is_execution_name(name):
             execution = os.path.join(root, name)
             for inner in names_in(execution):
-                if is_component_id(inner):
+                if is_component_id(inner) and inner.startswith(prefix):
                     yield Record(os.path.join(execution, inner), root)

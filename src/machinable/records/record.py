@@ -10,6 +10,9 @@ from machinable.records import clock
 from machinable.records.active import is_active_here
 from machinable.records.attempt import Attempt, number_of, read_attempt
 from machinable.records.documents import load
+from machinable.records.mirror import liveness, looking
+from machinable.records.mirror.keys import unsent_name
+from machinable.records.mirror.place import META, store_at
 from machinable.records.notes import read_notes
 from machinable.store import owner
 from machinable.store.files import failure
@@ -21,8 +24,6 @@ __all__ = ["LOST_SECONDS", "META", "TOMBSTONE", "Record", "State"]
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-META = ".machinable"
 
 #: Stands in place of component.json in a record that was removed, where a newer one of the same request follows it.
 TOMBSTONE = "tombstone.json"
@@ -45,6 +46,7 @@ class State:
         "owner_is_gone",
         "silent_seconds",
         "status",
+        "unsent",
     )
 
     def __init__(
@@ -66,6 +68,7 @@ class State:
         self.silent_seconds = (
             silent_seconds  # since the last heartbeat of an owner that only its heartbeat can tell of
         )
+        self.unsent = False  # whether only this machine knows the end: it could not be uploaded so far
 
     @property
     def end(self) -> dict[str, Any]:
@@ -101,6 +104,7 @@ class Record:
             DamagedRecord: If component.json is there and can not be read, or is missing from a record.
         """
         record = cls(directory, root)
+        looking.look(root, directory)
         if not os.access(directory, os.F_OK):
             return None
         try:
@@ -177,9 +181,37 @@ class Record:
     def state(self) -> State:
         """What the attempts and notes say now. Reads two or three small files, writes nothing.
 
+        In a mirror, the storage is asked as long as it can know more.
+
         Raises:
             StorageError: If a file is damaged otherwise than by a crash.
         """
+        if store_at(self.root) is None:
+            return self._state_here()
+        state = self._state_in_mirror()
+        if state.status is Status.FINISHED and not state.unsent:
+            return state
+        if state.status is Status.RUNNING and state.attempt is not None and self._is_unsent(state.attempt):
+            return state  # a process of this machine has it, and nobody knows more
+        # That an owner is gone may be newer than the last look, which then was too early for the end.
+        looking.look(self.root, self.directory, anew=state.status is Status.LOST)
+        return self._state_in_mirror()
+
+    def _state_in_mirror(self) -> State:
+        state = self._state_here()
+        attempt = state.attempt
+        if attempt is None or attempt.end is None or not self._is_unsent(attempt):
+            return state
+        if attempt.events[-1].get("kind") != "unsent" and _lives(attempt):
+            return State(Status.RUNNING, "its files are being uploaded", attempt, state.next_number)
+        state.unsent = True
+        state.evidence += "; not uploaded yet"
+        return state
+
+    def _is_unsent(self, attempt: Attempt) -> bool:
+        return os.path.exists(self.meta + os.sep + unsent_name(attempt.number))
+
+    def _state_here(self) -> State:
         try:
             return self._state(os.listdir(self.meta))
         except FileNotFoundError:
@@ -192,18 +224,30 @@ class Record:
         attempt = self._last_that_counts(number)
         invalidated = 0
         when = 0.0
-        process_ended = ""
+        process_ended, is_gone = "", False
         if "notes" in names:
             for note in read_notes(self.meta):
                 if note.get("kind") == "invalidate" and int(note.get("attempt", 0)) > invalidated:
                     invalidated, when = int(note["attempt"]), float(note.get("time", 0.0))
                 elif note.get("kind") == "exit" and note.get("attempt") == attempt.number:
-                    process_ended = _told_by(note)
+                    process_ended, is_gone = _told_by(note), is_gone or note.get("gone") is True
         if attempt.end is not None and attempt.number <= invalidated:
             return State(Status.PENDING, f"invalidated on {day(when)}", attempt, highest + 1, invalidated)
         state = _state_of(attempt, self.root)
-        if state.owner_is_gone and attempt.damage is None and self._attempt(attempt.number).end is not None:
-            return self.state()  # it ended between our look at its file and our look at the process table
+        if (
+            attempt.end is None
+            and state.owner_is_gone
+            and attempt.damage is None
+            and self._attempt(attempt.number).end is not None
+        ):
+            return (
+                self._state_here()
+            )  # it ended between our look at its file and our look at the process table
+        if is_gone and not state.owner_is_gone and state.status in (Status.RUNNING, Status.LOST):
+            # Who ran it, on another machine perhaps, has seen its process or its node end.
+            state = State(
+                Status.LOST, f"{attempt.owner.get('host')} runs it no more", attempt, owner_is_gone=True
+            )
         if state.status is Status.LOST and attempt.number > 1:
             # A take-over whose owner died before it could withdraw: what it took over had finished after all.
             before = self._last_that_counts(attempt.number - 1)
@@ -248,16 +292,29 @@ def _told_by(note: dict[str, Any]) -> str:
     parts = []
     if "timeout_seconds" in note:
         parts.append(f"it ran longer than {note['timeout_seconds']} s (timeout_seconds)")
+    who = f"rank {note['rank']}" if "rank" in note else "its process"
     if "signal" in note:
-        parts.append(f"its process was killed by {note['signal']}")
+        parts.append(f"{who} was killed by {note['signal']}")
     elif "code" in note:
-        parts.append(f"its process ended with exit code {note['code']}")
+        parts.append(f"{who} ended with exit code {note['code']}")
+    elif note.get("reason"):
+        parts.append(str(note["reason"]))
     return ", ".join(parts)
+
+
+def _lives(attempt: Attempt) -> bool | None:
+    """Whether the owner lives, by the process table; `None` if that can not tell."""
+    alive = is_active_here(attempt.owner)
+    return owner.is_alive(attempt.owner) if alive is None else alive
 
 
 def _state_of(attempt: Attempt, root: str) -> State:
     if attempt.end is not None:
         kind = attempt.end["kind"]
+        if kind == "lost":
+            taken = f"attempt {attempt.number} was given up, {day(float(attempt.end.get('time', attempt.modified)))}"
+            why = attempt.end.get("reason")
+            return State(Status.LOST, f"{taken}: {why}" if why else taken, attempt, owner_is_gone=True)
         evidence = (
             f"attempt {attempt.number} says so, {day(float(attempt.end.get('time', attempt.modified)))}"
         )
@@ -272,14 +329,12 @@ def _state_of(attempt: Attempt, root: str) -> State:
             )
         return State(Status.LOST, f"damaged: {attempt.damage}", attempt, owner_is_gone=True)
     process = f"process {attempt.owner.get('pid')} on {attempt.owner.get('host')}"
-    alive = is_active_here(attempt.owner)
-    if alive is None:
-        alive = owner.is_alive(attempt.owner)
+    alive = _lives(attempt)
     if alive is True:
         return State(Status.RUNNING, f"{process} is alive (process table)", attempt)
     if alive is False:
         return State(Status.LOST, f"{process} is gone (process table)", attempt, owner_is_gone=True)
-    if silent >= LOST_SECONDS:
+    if silent >= (LOST_SECONDS if store_at(root) is None else liveness.LOST_SECONDS):
         return State(
             Status.LOST, f"{process} has been silent for {age(silent)}", attempt, silent_seconds=silent
         )

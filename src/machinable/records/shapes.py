@@ -14,11 +14,14 @@ from machinable.identity.ids import component_id
 from machinable.records import clock
 from machinable.records.documents import encode, load
 from machinable.records.listing import records_in
+from machinable.records.mirror import freshness
+from machinable.records.mirror.place import store_at
+from machinable.records.mirror.sharing import fetch_directory, share
 from machinable.records.record import META
 from machinable.store import owner
 from machinable.store.files import remove_tree, write_whole
 
-__all__ = ["Shape", "class_key", "forget_storage", "known_shapes", "remember_shape"]
+__all__ = ["Shape", "class_key", "forget_storage", "known_shapes", "rebuild_shapes", "remember_shape"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,6 +73,11 @@ def known_shapes(root: str, key: str) -> list[Shape]:
         return cached[1]
     shapes = os.path.join(root, META, "shapes")
     directory = os.path.join(shapes, key)
+    if store_at(root) is not None:
+        os.makedirs(shapes, exist_ok=True)  # whoever adds to the storage sees to its cache as well
+        if not freshness.is_fresh(root, directory):
+            fetch_directory(directory)
+            freshness.note(root, directory)
     try:
         changed = os.stat(directory).st_mtime_ns
     except OSError:
@@ -94,7 +102,7 @@ def remember_shape(root: str, key: str, shape: Shape) -> None:
     if (root, key, shape.name) in _remembered:
         return
     shapes = os.path.join(root, META, "shapes")
-    if not os.path.isdir(shapes):
+    if not os.path.isdir(shapes) and store_at(root) is None:
         _write_cache(root, shapes)
     path = os.path.join(shapes, key, f"{shape.name}.json")
     try:
@@ -104,6 +112,21 @@ def remember_shape(root: str, key: str, shape: Shape) -> None:
         _write(path, shape)
     _listed.pop((root, key), None)
     _remembered.add((root, key, shape.name))
+
+
+def rebuild_shapes(root: str) -> None:
+    """Makes the cache anew from the records of a storage. Raises OSError."""
+    shapes = os.path.join(root, META, "shapes")
+    aside = f"{root}{os.sep}{META}{os.sep}.shapes.{owner.token()}"
+    forget_storage(root)
+    try:
+        os.rename(shapes, aside)
+    except FileNotFoundError:
+        pass
+    try:
+        _write_cache(root, shapes)
+    finally:
+        remove_tree(aside)
 
 
 def forget_storage(root: str) -> None:
@@ -123,6 +146,7 @@ def _read(path: str) -> Shape:
 
 def _write(path: str, shape: Shape) -> None:
     data = encode(shape.document())
+    share(path, data)
     write_whole(path, data, f"{os.path.dirname(path)}{os.sep}.{os.path.basename(path)}.{owner.token()}")
 
 

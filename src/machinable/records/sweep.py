@@ -12,7 +12,14 @@ from machinable.records.record import META
 from machinable.store import owner
 from machinable.store.files import remove_file, remove_tree, write_whole
 
-__all__ = ["is_first_use", "sweep_execution", "sweep_record", "sweep_storage"]
+__all__ = [
+    "is_first_use",
+    "leftovers",
+    "remove_leftover",
+    "sweep_execution",
+    "sweep_record",
+    "sweep_storage",
+]
 
 #: What processes on other machines left behind is removed after this time, in seconds.
 _FOREIGN_SECONDS = 86400.0
@@ -82,17 +89,29 @@ def _directories(path: str) -> list[str]:
 
 
 def _sweep(directory: str, root: str) -> None:
-    """Removes from a directory whatever has a hidden name that ends with the token of a dead process."""
+    """Removes from a directory what dead processes left half-built."""
+    for path in leftovers(directory, root):
+        remove_leftover(path)
+
+
+def leftovers(directory: str, root: str) -> list[str]:
+    """Whatever in a directory has a hidden name that ends with the token of a dead process. Raises OSError."""
+    found = []
     with os.scandir(directory) as entries:
         for entry in entries:
             if not entry.name.startswith(".") or entry.name == META:
                 continue
-            if not _is_dead(entry.name.removesuffix(".d").rpartition(".")[2], entry.path, root):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                remove_tree(entry.path)
-                continue
-            remove_file(entry.path)
+            if _is_dead(entry.name.removesuffix(".d").rpartition(".")[2], entry.path, root):
+                found.append(entry.path)
+    return found
+
+
+def remove_leftover(path: str) -> None:
+    """Removes a file or a directory, as far as it can be removed."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        remove_tree(path)
+        return
+    remove_file(path)
 
 
 def _is_dead(token: str, path: str, root: str) -> bool:

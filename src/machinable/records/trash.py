@@ -7,19 +7,39 @@ import time
 
 from machinable.errors import DamagedRecord
 from machinable.records import clock
+from machinable.records.changes import mark_changed
 from machinable.records.documents import encode, parse
+from machinable.records.mirror.place import mirror_around
+from machinable.records.mirror.trashing import publish_tombstone, withdraw
 from machinable.records.record import LOST_SECONDS, META, TOMBSTONE
 from machinable.store import owner
 from machinable.store.files import create, failure, remove_tree
 
 __all__ = ["bury", "leave_tombstone", "move_to_trash"]
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-def move_to_trash(root: str, directory: str) -> str:
-    """Renames a record's directory into `.machinable/trash/` and returns where it is now. Raises OSError."""
+
+def move_to_trash(root: str, directory: str, about: bytes | None = None) -> str:
+    """Moves a record's directory into `.machinable/trash/` and returns where it is now.
+
+    Args:
+        about: What is said of it there, where the storage is elsewhere.
+    Raises:
+        OSError: If it can not be moved.
+        StorageError: If a storage elsewhere can not be reached.
+    """
+    return _rename(root, directory, lambda target: withdraw(root, directory, target, about))
+
+
+def _rename(root: str, directory: str, before: Callable[[str], None]) -> str:
     trash = os.path.join(root, META, "trash")
     target = os.path.join(trash, f"{os.path.basename(directory)}.{int(time.time())}-{owner.token()}")
     os.makedirs(trash, exist_ok=True)
+    mark_changed(root, directory)
+    before(target)
     os.rename(directory, target)
     return target
 
@@ -31,6 +51,7 @@ def leave_tombstone(directory: str, identity: str) -> None:
     try:
         os.makedirs(os.path.join(prepared, META))
         data = encode({"kind": "tombstone", "id": name, "identity": identity, "time": time.time()})
+        publish_tombstone(mirror_around(directory) or "", directory, data)
         os.close(create(os.path.join(prepared, META, TOMBSTONE), data))
         os.rename(prepared, directory)
     finally:
@@ -56,7 +77,8 @@ def bury(root: str, directory: str) -> str | None:
             return None
         if not os.path.samestat(os.fstat(descriptor), os.stat(directory)):
             return None
-        return move_to_trash(root, directory)
+        # Of a mirror it is only the copy that is damaged.
+        return _rename(root, directory, lambda target: None)
     except FileNotFoundError:
         return None
     except OSError as error:

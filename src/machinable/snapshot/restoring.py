@@ -7,6 +7,7 @@ import re
 import stat
 
 from machinable.errors import StorageError
+from machinable.records.mirror.sharing import fetch_shared
 from machinable.snapshot.links import is_absolute, leads_out, lies_below_a_link
 from machinable.snapshot.rules import readable
 from machinable.store import owner
@@ -37,6 +38,7 @@ def restore(zip_path: str, target: str, overwrite: bool = False) -> int:
 
     target = os.path.realpath(target)
     _check_target(target, overwrite)
+    fetch_shared(zip_path)
     try:
         with ZipFile(zip_path) as archive:
             files, links = _checked(zip_path, archive)

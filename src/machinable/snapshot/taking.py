@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from machinable.records.mirror.sharing import share_file
 from machinable.records.record import META
 from machinable.snapshot import archive
 from machinable.snapshot.cache import Cache
@@ -91,6 +92,7 @@ def take(root: str, storage: str) -> Snapshot:
                 taken[storage] = _copied(taken, directory) or _taken_now(root, storage, directory)
             except OSError as error:
                 raise failure(error, str(error.filename or directory)) from error
+        share_file(taken[storage].path)
         if os.path.isabs(asked[0]) and os.path.isabs(asked[1]):  # else another directory means others
             _asked[asked] = taken[storage]
         return taken[storage]
