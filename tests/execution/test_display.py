@@ -138,7 +138,7 @@ def test_a_terminal_shows_the_run_live_and_keeps_what_was_printed(project: Works
     assert re.search(r"\[######-+\] 1/2 done .*≈ [0-9.]+ s to go", received)
     lines = screen_of(received)
     assert lines[:6] == ["00000g", "2 new", "step 0", "step 1", "step 0", "step 1"]
-    assert lines[6] == "" and lines[7].split() == ["id", "lr", "loss", "time", "state"]
+    assert lines[6] == "" and lines[7].split() == ["id", "lr", "loss", "time", "status"]
     assert lines[8].split()[1:3] == ["0.1", "0.1"] and lines[8].endswith("finished")
     assert re.match(r"2 finished in [0-9.]+ s · results in results/00000g", lines[-2])
 

@@ -6,10 +6,8 @@ import pytest
 
 from machinable import Experiment, execute, get, grid
 from machinable.cli.stored import took
-from machinable.execution.summary import _time_of, component_rows, html_table, text_table
-from machinable.records.attempt import Attempt
-from machinable.records.record import State
-from machinable.types import Status
+from machinable.execution.columns import Column
+from machinable.execution.summary import component_rows, html_table, text_table
 from machinable.wording import duration
 from tests.conftest import Workspace
 
@@ -48,7 +46,7 @@ def test_the_table_has_what_varies_the_last_measurements_time_and_state(project:
     )
     execution = execute(plan, storage="results", seed=1)
     header, body = component_rows(execution.components)
-    assert header == ["id", "trial", "lr", "optimizer.name", "loss", "note", "time", "state"]
+    assert header == ["id", "trial", "lr", "optimizer.name", "loss", "note", "time", "status"]
     assert [row[1:6] for row in body[:3]] == [
         ["0", "0.1", "sgd", "0.6667", "two lines"],
         ["1", "0.1", "sgd", "0.6667", "two lines"],
@@ -61,7 +59,7 @@ def test_the_table_has_what_varies_the_last_measurements_time_and_state(project:
 def test_columns_that_do_not_fit_are_left_out_and_counted(project: Workspace) -> None:
     execution = execute(Experiment().component("work"), storage="results", seed=1)
     text = text_table(execution.components, columns=40)
-    assert text.split("\n")[0].split() == ["id", "loss", "time", "state"]
+    assert text.split("\n")[0].split() == ["id", "loss", "time", "status"]
     assert text.endswith("… and 1 more column, too wide for this terminal")
 
 
@@ -89,7 +87,7 @@ def test_a_collection_shows_the_same_table(project: Workspace) -> None:
     get("work", {"lr": 2.0}).launch()
     found = get.all("work")
     assert repr(found) == text_table(found)
-    assert found.rows()[0] == ["id", "lr", "loss", "note", "time", "state"]
+    assert repr(found).split("\n")[0].split() == ["id", "lr", "loss", "note", "time", "status"]
     assert repr(found.filter(lambda component: False)) == "no components"
 
 
@@ -168,10 +166,5 @@ def test_control_codes_in_messages_do_not_reach_the_terminal(
     ],
 )
 def test_how_long_something_took_is_said_alike_everywhere(seconds: float, said: str) -> None:
-    assert duration(seconds) == said == _time_of(_ended_after(seconds)) == took({"seconds": seconds})
-
-
-def _ended_after(seconds: float) -> State:
-    attempt = Attempt.__new__(Attempt)
-    attempt.end = {"kind": "finished", "seconds": seconds}
-    return State(Status.FINISHED, "", attempt)
+    row = {"seconds": seconds}
+    assert duration(seconds) == said == Column("field", "seconds", "seconds").cell(row) == took(row)

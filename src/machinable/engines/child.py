@@ -16,10 +16,11 @@ from machinable.engines.limits import die_with_parent, explain_memory, limit_mem
 from machinable.errors import ComponentException
 from machinable.types import Status
 
-__all__ = ["ENDING", "FRAME", "Options", "Report", "main", "serve", "spawned"]
+__all__ = ["ENDING", "FRAME", "Options", "Report", "main", "pickled", "serve", "spawned"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
     from machinable.component.component import Component
@@ -96,8 +97,8 @@ class Report:
         return exception if isinstance(exception, BaseException) else None
 
 
-def run(payload: bytes, options: Options) -> Report:
-    """Runs a pickled component, and reports."""
+def run(payload: bytes, options: Options, dispatch: Callable[[Component], Status] | None = None) -> Report:
+    """Runs a pickled component, and reports. `dispatch`: does so in another way than `Component.dispatch`."""
     try:
         component: Component = pickle.loads(payload)
         if options.memory_limit_gib is not None:
@@ -107,7 +108,7 @@ def run(payload: bytes, options: Options) -> Report:
     except BaseException as error:
         return Report("", error=f"{type(error).__name__}: {error}")
     try:
-        status = component.dispatch()
+        status = component.dispatch() if dispatch is None else dispatch(component)
     except KeyboardInterrupt as error:
         return Report(
             Status.INTERRUPTED.value, error="SIGTERM" if isinstance(error, Terminated) else "Ctrl-C"
@@ -116,17 +117,17 @@ def run(payload: bytes, options: Options) -> Report:
         if (
             component._core.exception is not error
         ):  # StorageError, Superseded: it did not get to run, or to end
-            return Report("", error=f"{type(error).__name__}: {error}", exception=_pickled(error))
+            return Report("", error=f"{type(error).__name__}: {error}", exception=pickled(error))
         status = Status.FAILED
     exception = component._core.exception
     return Report(
         str(status.value),
         component._core.reused,
-        exception=_pickled(exception) if exception is not None else None,
+        exception=pickled(exception) if exception is not None else None,
     )
 
 
-def _pickled(exception: BaseException) -> bytes | None:
+def pickled(exception: BaseException) -> bytes | None:
     """The exception, with its traceback as the text of its cause; `None` if it can not cross."""
     caused = _Caused(exception, ComponentException(user_traceback(exception).rstrip()))
     for dumps in (pickle.dumps, _cloud):

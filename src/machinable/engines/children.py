@@ -51,12 +51,16 @@ else:
 class Ended:
     """The end of a job."""
 
-    __slots__ = ("code", "job", "report")
+    __slots__ = ("code", "job", "rank", "report", "words")
 
-    def __init__(self, job: int, code: int | None, report: bytes) -> None:
+    def __init__(
+        self, job: int, code: int | None, report: bytes, *, rank: int | None = None, words: str = ""
+    ) -> None:
         self.job = job
         self.code = code  # of its process, a signal being negative; `None`: unknown
         self.report = report  # what the process told; empty if it could not
+        self.rank = rank  # of the process that ended, where there are several
+        self.words = words  # how it ended, where the code alone does not tell
 
 
 class _Child:

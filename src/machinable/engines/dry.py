@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from machinable.engines.explain import Explainer
+from machinable.execution.columns import Names, cells
 from machinable.execution.execution import Execution
-from machinable.execution.summary import varying
-from machinable.execution.tables import cell, text_of
+from machinable.execution.summary import outline
+from machinable.execution.tables import text_of
 
 __all__ = ["Dry"]
 
@@ -23,12 +24,22 @@ class Dry(Execution):
 
         execute(plan, storage="~/results", engine="dry", seed=42)
 
-    `rows()` has the same as data. Nothing is written to the storage.
+    `rows()` has the same as data. Nothing is written to the storage. With an `engine` that submits to a scheduler, the
+    scripts that it would submit are printed as well.
     """
+
+    #: Whose scripts are shown as well.
+    engine: Execution | None = None
 
     def dispatch(self) -> Self:
         """Prints what would run."""
         print(self.text(), flush=True)
+        preview = getattr(self.engine, "preview", None)
+        if preview is not None:
+            assert self.engine is not None
+            self.engine.adopt_seed(self.seed)
+            scripts = preview([component for component, row in self._explained() if row["runs"]])
+            print("".join(f"\n{script}" for script in scripts), end="", flush=True)
         return self
 
     def run_one(self, component: Component) -> None:
@@ -48,30 +59,17 @@ class Dry(Execution):
     def text(self) -> str:
         """The table that `dispatch` prints."""
         explained = self._explained()
-        keys, values = varying([component for component, _ in explained])
-        modules = len({component.module for component, _ in explained}) > 1
-        trials = any(component.trial.total > 1 for component, _ in explained)
-        header = [
-            "",
-            "id",
-            *(["module"] if modules else []),
-            *(["trial"] if trials else []),
-            *keys,
-            "why",
-        ]
+        rows = [{**outline(component), "id": row["id"]} for component, row in explained]
+        columns, shown = Names(rows).telling_apart(), explained[:_SHOWN]
+        header, cells_of = cells(rows[:_SHOWN], columns)
         body = [
-            [
-                "run" if row["runs"] else "-",
-                row["id"],
-                *([component.module] if modules else []),
-                *([str(component.trial.number)] if trials else []),
-                *(cell(values[index].get(key)) for key in keys),
-                row["detail"],
-            ]
-            for index, (component, row) in enumerate(explained[:_SHOWN])
+            ["run" if row["runs"] else "-", *texts, row["detail"]]
+            for texts, (_, row) in zip(cells_of, shown, strict=True)
         ]
         more = [f"… and {len(explained) - _SHOWN} more"] if len(explained) > _SHOWN else []
-        return "\n".join([text_of(header, body), *more, _counted([row for _, row in explained])])
+        return "\n".join(
+            [text_of(["", *header, "why"], body), *more, _counted([row for _, row in explained])]
+        )
 
     def _explained(self) -> list[tuple[Component, dict[str, Any]]]:
         explainer = Explainer()

@@ -12,6 +12,7 @@ from machinable.component.launching import Ticket
 from machinable.engines.child import Report
 from machinable.engines.children import wait_for_any
 from machinable.errors import MachinableError
+from machinable.execution.preempting import was_preempted
 from machinable.notices import notice
 from machinable.records import clock
 from machinable.records.notes import add_note
@@ -22,12 +23,13 @@ __all__ = ["Jobs", "Rules"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
     from typing import Any
 
     from machinable.component.component import Component
     from machinable.engines.children import Ended, Nursery
     from machinable.execution.run import Run
+    from machinable.execution.schedule import Schedule, Wave
 
 #: How long a process that took too long may take to end after SIGTERM, before it gets SIGKILL, in seconds.
 GRACE_SECONDS = 10.0
@@ -89,56 +91,68 @@ class Jobs:
 
     Args:
         exits: Where it is noted how processes ended, in words, by identity.
+        decide: Whether a component that did not finish is started again; see `machinable.execution.retries`.
     """
 
-    def __init__(self, run: Run, nursery: Nursery, rules: Rules, exits: dict[str, str]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        nursery: Nursery,
+        rules: Rules,
+        exits: dict[str, str],
+        decide: Callable[..., bool] = lambda *_, default: default,
+    ) -> None:
         self._run = run
         self._nursery = nursery
         self._rules = rules
         self._exits = exits
+        self._decide = decide
         self._numbers = count(1)
         self._jobs: dict[int, _Job] = {}
         self.is_winding_up = False
 
-    def conduct(self, components: Iterable[Component]) -> None:
-        """Starts the components, as many at a time as there are slots, and returns when all have ended.
+    def conduct(self, schedule: Schedule | Wave) -> None:
+        """Starts the components as they can be taken, as many at a time as there are slots, until all have ended.
 
         Whatever interrupts it ends all processes first.
         """
         try:
-            self._schedule(components)
+            self._schedule(schedule)
         except BaseException as error:
             self._wind_up(interrupted=isinstance(error, KeyboardInterrupt))
             raise
 
-    def _schedule(self, components: Iterable[Component]) -> None:
-        waiting = iter(components)
-        again: deque[_Job] = deque()
+    def _schedule(self, schedule: Schedule | Wave) -> None:
+        waiting: deque[_Job] = deque()
         while True:
-            while len(self._jobs) < self._rules.slots:
-                if again and not self._run.stopping:
-                    job = again.popleft()
-                else:
-                    component = next(waiting, None)
-                    if component is None:
-                        break
-                    job = _Job(component)
-                self._start(job)
-            if not self._jobs:
+            waiting.extend(map(_Job, schedule.take()))
+            while waiting and len(self._jobs) < self._rules.slots and not self._run.stopping:
+                job = waiting.popleft()
+                if not self._start(job):
+                    schedule.settle(job.component)
+            if not self._jobs and (self._run.stopping or (schedule.is_done and not waiting)):
                 return
-            wait_for_any(self._nursery.descriptors(), self._patience())
+            wait_for_any(self._nursery.descriptors(), self._patience(schedule))
             for ended in self._nursery.collect():
                 job = self._jobs.pop(ended.job)
                 if self._conclude(job, ended):
-                    again.append(job)
+                    waiting.appendleft(job)
+                else:
+                    schedule.settle(job.component)
             self._enforce_timeout()
 
-    def _patience(self) -> float | None:
-        """How long to wait for an end before some component has taken too long, in seconds."""
-        deadlines = [job.deadline for job in self._jobs.values() if job.deadline is not None]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+    def _patience(self, schedule: Schedule | Wave) -> float | None:
+        """How long to wait for an end before there is something else to do, in seconds."""
+        now = time.monotonic()
+        times = [job.deadline - now for job in self._jobs.values() if job.deadline is not None]
+        if (soon := schedule.wait_seconds) is not None:
+            times.append(soon)
+        if not self._jobs and not times:
+            return 0.0  # what was settled at once may have freed others
+        return max(0.0, min(times)) if times else None
 
-    def _start(self, job: _Job) -> None:
+    def _start(self, job: _Job) -> bool:
+        """Starts a process with the component. Returns whether that was possible."""
         component, run = job.component, self._run
         identity = component._request.identity
         try:
@@ -146,7 +160,7 @@ class Jobs:
         except Exception as error:
             self._exits[identity] = f"it can not be pickled ({type(error).__name__}: {error})"
             run.unpicklable.setdefault(identity, error)
-            return
+            return False
         job.attempts += 1
         job.stage = 0
         if self._rules.timeout_seconds is not None:
@@ -156,6 +170,7 @@ class Jobs:
         number = next(self._numbers)
         self._jobs[number] = job
         self._nursery.start(number, payload)
+        return True
 
     @staticmethod
     def _set_deadline(job: _Job, timeout_seconds: float) -> None:
@@ -194,13 +209,17 @@ class Jobs:
             self._note(job, ended, report)
         crashed = report is None or bool(job.stage)
         failed = report is not None and report.status == Status.FAILED
-        if (crashed or (failed and self._rules.retry_exceptions)) and not last:
-            if job.attempts <= self._rules.retries and not self._run.stopping:
-                notice(
-                    f"{component.module} {component.id}: {why or 'it raised an exception'}; "
-                    f"started again ({job.attempts} of {self._rules.retries})"
-                )
-                return True
+        if (crashed or failed) and not last and self._starts_again(job, report, why):
+            notice(
+                f"{component.module} {component.id}: {why or 'it raised an exception'}; "
+                f"started again ({job.attempts} of {self._rules.retries})"
+            )
+            return True
+        interrupted = report is not None and report.status == Status.INTERRUPTED and not job.stage
+        if interrupted and not last and not self._run.stopping and self._is_preempted(component):
+            notice(f"{component.module} {component.id}: preempted; started again")
+            job.attempts -= 1  # it is none that failed
+            return True
         core = component._core
         if report is not None and report.status == Status.FINISHED:
             core.outcome, core.reused = Status.FINISHED, report.reused
@@ -210,6 +229,25 @@ class Jobs:
         if report is None or report.status in _ENDED:
             self._run.report_end(component, reason=why if report is None or job.stage else None)
         return False
+
+    def _starts_again(self, job: _Job, report: Report | None, why: str | None) -> bool:
+        if job.attempts > self._rules.retries or self._run.stopping:
+            return False
+        raised = report is not None and not job.stage
+        kind = "exception" if raised else "time_limit" if job.stage else "crash"
+        if raised and report is not None and isinstance(report.load_exception(), MemoryError):
+            kind = "out_of_memory"
+        default = self._rules.retry_exceptions if raised else True
+        return self._decide(
+            job.component, job.attempts, kind, why or "it raised an exception", default=default
+        )
+
+    @staticmethod
+    def _is_preempted(component: Component) -> bool:
+        try:
+            return was_preempted(component)
+        except MachinableError:
+            return False  # told where the run settles
 
     @staticmethod
     def _is_finished(component: Component) -> bool:
@@ -229,6 +267,7 @@ class Jobs:
             )
         if report is None:
             text = "its process was lost" if ended.code is None else process_end(ended.code)
+            text = ended.words or text
             if self._rules.memory_limit_gib is not None:
                 text += f", with a limit of {self._rules.memory_limit_gib:g} GiB of address space"
             return text
@@ -250,6 +289,8 @@ class Jobs:
                     fields["signal"] = _name_of(-ended.code)
                 else:
                     fields["code"] = ended.code
+                if ended.rank is not None:
+                    fields["rank"] = ended.rank
             if job.stage and job.has_begun:
                 fields["timeout_seconds"] = self._rules.timeout_seconds
             add_note(record.meta, "exit", **fields)

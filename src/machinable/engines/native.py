@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from machinable.engines.child import Options
 from machinable.engines.children import Children, Spawned
@@ -13,11 +14,14 @@ from machinable.engines.termination import Termination
 from machinable.engines.workers import Workers
 from machinable.errors import ConfigurationError
 from machinable.execution.execution import Execution
+from machinable.execution.resources import resources_of
+from machinable.execution.retries import decide
 
 __all__ = ["Native"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from machinable.component.component import Component
@@ -148,6 +152,12 @@ class Native(Execution):
     def _start_methods() -> tuple[str, ...]:
         return tuple(_NURSERIES) if hasattr(os, "fork") else ("spawn",)
 
+    def check(self, components: Sequence[Component]) -> None:
+        """Looks for slips of the pen. Otherwise, no notice is taken of resources: plans for clusters run here, too."""
+        if self.has_resources():
+            for component in components:
+                resources_of(self, component, self._short_name(), lenient=True)
+
     # --- running
 
     def __call__(self) -> None:
@@ -165,12 +175,17 @@ class Native(Execution):
             config.memory_limit_gib,
         )
         nursery = self._open_nursery(self._run)
-        jobs = Jobs(self._run, nursery, rules, self._exits)
+        jobs = Jobs(self._run, nursery, rules, self._exits, partial(decide, self))
         with Termination(lambda: jobs.is_winding_up):
             try:
-                jobs.conduct(self.pending_executables)
+                jobs.conduct(self._run.schedule)
             finally:
                 nursery.close()
+
+    @property
+    def schedules_inputs(self) -> bool:  # type: ignore[override]
+        """Whether users start as soon as their inputs are finished: with processes of their own."""
+        return self.config.processes is not None
 
     def _runs_here(self) -> bool:
         return self.config.processes is None and type(self).__call__ is Native.__call__

@@ -26,6 +26,7 @@ from machinable.records import environment
 from machinable.records.record import META
 from machinable.records.sweep import sweep_storage
 from machinable.store import owner
+from machinable.store.remote import prepare
 
 __all__ = ["Options", "Template", "serve"]
 
@@ -297,6 +298,7 @@ def _look_around(options: Options) -> None:
             pass
     if options.storage is not None and os.path.isdir(os.path.join(options.storage, META)):
         sweep_storage(options.storage)
+        prepare(options.storage)
 
 
 def _drain(descriptor: int) -> None:

@@ -10,8 +10,11 @@ from machinable.component.component import Component
 from machinable.component.launching import Ticket, register_launcher
 from machinable.component.waiting import takeover_seconds, wait_for_end
 from machinable.errors import ConfigurationError
+from machinable.execution import apart
+from machinable.execution.needs import Needs
 from machinable.execution.record import commit_execution, commit_run, execution_directory
 from machinable.execution.run import Run
+from machinable.execution.stored import StoredExecution
 from machinable.execution.summary import html_table
 from machinable.identity.nickname import nickname
 from machinable.identity.seeds import execution_id, parse_seed
@@ -30,10 +33,12 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from machinable.execution.monitor import Monitor
+    from machinable.execution.reattach import Observer
+    from machinable.execution.schedule import Schedule, Wave
     from machinable.interface import Version
 
 
-class Execution(Interface):
+class Execution(Needs, Interface):
     """Runs components. Subclass it to run them in your own way: `__call__` dispatches `self.pending_executables`.
 
         class Multiprocess(Execution):
@@ -53,6 +58,10 @@ class Execution(Interface):
         seed: The global seed, from which the ID is made: an integer in [0, 62**6) or an ID; drawn by default.
     """
 
+    #: Whether `__call__` is called once for a whole run, and takes components from `schedule` as their inputs finish.
+    #: Otherwise it is called again and again, with those in `pending_executables` whose inputs are there.
+    schedules_inputs: bool = False
+
     def __init__(
         self,
         version: Version = None,
@@ -67,11 +76,13 @@ class Execution(Interface):
         self._components: list[Component] = []
         self._known: set[int] = set()
         self._dispatched = 0  # how many of them the last dispatch took care of
-        self._planned_resources: dict[str, dict[str, Any]] = {}  # by identity
+        self._planned_resources = {}
         self._monitor: Monitor | None = None
+        self.on_commit: Callable[[str, str], None] | None = None  # in a background process: directory, run
         self._max_failures: int | None = None
         self._run: Run | None = None
         self._directory: str | None = None
+        self._observing: Observer | None = None
         self._name: str | None = None
         super().__init__(version)
 
@@ -119,10 +130,6 @@ class Execution(Interface):
         if seed is not None:
             self._seed = seed
 
-    def plan_resources(self, component: Component, resources: dict[str, Any]) -> None:
-        """Says what one component needs; see `resources_for`."""
-        self._planned_resources[component._request.identity] = resources
-
     def watch(self, monitor: Monitor, max_failures: int | None = None) -> None:
         """Has `monitor` told what happens in the next runs, which stop after `max_failures`."""
         self._monitor, self._max_failures = monitor, max_failures
@@ -161,6 +168,11 @@ class Execution(Interface):
     def pending_executables(self) -> Sequence[Component]:
         """While `__call__` runs: the components to dispatch now. Their inputs are there."""
         return self._run.ready() if self._run is not None else ()
+
+    @property
+    def schedule(self) -> Schedule | Wave | None:
+        """While `__call__` runs, of an engine with `schedules_inputs`: gives components as their inputs finish."""
+        return self._run.schedule if self._run is not None else None
 
     def __enter__(self) -> Self:
         self._explicit = True
@@ -214,6 +226,7 @@ class Execution(Interface):
                 component._core.execution = self
 
     def _dispatch(self, run: Run) -> None:
+        self.check(list(run.components.values()))
         if self._explicit:
             self._commit(run)
             for component in (*run.components.values(), *self._components):
@@ -234,9 +247,18 @@ class Execution(Interface):
         try:
             # machinable's own engines see to pickling themselves.
             by_pickle = type(self).__call__.__module__.partition(".")[0] != "machinable"
-            run.go(self.__call__, by_pickle=by_pickle, exit_of=self.exit_of)
+            run.go(self.__call__, by_pickle=by_pickle, exit_of=self.exit_of, whole=self._conducts())
         finally:
             context.replace(before)
+
+    def _conducts(self) -> bool:
+        """Whether `__call__` is the one of a class that schedules inputs itself, and not a subclass's own."""
+        for cls in type(self).__mro__:
+            if "schedules_inputs" in vars(cls):
+                return bool(self.schedules_inputs)
+            if "__call__" in vars(cls):
+                break
+        return False
 
     def _runs_here(self) -> bool:
         """Whether `__call__` runs components in this process, one after the other."""
@@ -260,8 +282,41 @@ class Execution(Interface):
             if run.is_left(component):
                 self._dispatch(run)
 
+    def detach(self) -> Self:
+        """Runs what was added without this process, which may end: `execute(..., wait=False)`. Returns at once.
+
+        By default another process conducts it. Override it for an engine that needs no such process.
+
+        Raises:
+            ConfigurationError: If the storage would not outlive this process.
+        """
+        self._dispatched = len(self._components)
+        if not self._components:
+            return self
+        self.adopt_seed(None)
+        directory = apart.start(self, self._components, self._max_failures)
+        self._directory = directory if directory is not None else self._directory
+        for component in self._components:
+            component._core.looked = False  # there will be a record
+            component._core.execution = component._core.execution or self
+        return self
+
+    def _observer(self) -> Observer | None:
+        """What looks at this execution as the storage has it; `None` if the storage does not."""
+        if self._directory is None:
+            return None
+        if self._observing is None or self._observing.stored.directory != self._directory:
+            self._observing = apart.Observer(StoredExecution(self._directory, self._root()))
+        return self._observing
+
+    def _root(self) -> str:
+        return os.path.dirname(str(self._directory))
+
     def wait(self) -> Self:
-        """Waits until nothing of it runs any more, in whichever process."""
+        """Waits until nothing of it runs or is queued any more, in whichever process."""
+        observer = self._observer()
+        if observer is not None and self._run is None:
+            observer.wait()
         for component in self._components:
             record = component._record
             if record is not None and component.status is Status.RUNNING:
@@ -269,21 +324,16 @@ class Execution(Interface):
         return self
 
     def cancel(self) -> Self:
-        """Interrupts what runs of it in other processes of this machine; it can be resumed."""
+        """Interrupts what runs of it in other processes, and takes its jobs from their queue; it can be resumed."""
+        if self._directory is not None:
+            apart.cancel(StoredExecution(self._directory, self._root()))
+            return self
         for component in self._components:
-            state = component._state()
-            attempt = state.attempt
-            if state.status is Status.RUNNING and attempt is not None and owner.is_alive(attempt.owner):
-                if attempt.owner["pid"] != os.getpid():
-                    import signal
-
-                    try:
-                        os.kill(attempt.owner["pid"], signal.SIGTERM)
-                    except ProcessLookupError:
-                        pass  # it ended this moment
+            if component._record is not None:
+                apart.cancel(component._record)
         return self
 
-    def _commit(self, run: Run) -> None:
+    def _commit(self, run: Run, *, conducted: bool = True) -> None:
         seed = self.seed
         if seed is None:
             return
@@ -302,7 +352,11 @@ class Execution(Interface):
             components=self._plan_of(run),
             token=run.token,
             code=snapshot.take(core.project, root).document(),
+            detached=self.on_commit is not None,
+            conducted=conducted,
         )
+        if self.on_commit is not None:
+            self.on_commit(self._directory, run.token)
 
     def _plan_of(self, run: Run) -> list[list[str]]:
         """Module and ID of everything that belongs to a run, what was finished before included."""
@@ -314,8 +368,9 @@ class Execution(Interface):
     # --- state
 
     def status(self, component: Component) -> Status:
-        """The state of one of its components."""
-        return component.status
+        """The state of one of its components; `queued` where a scheduler has it."""
+        status, observer = component.status, self._observer()
+        return status if observer is None else observer.status_of(component.id, component._state())
 
     def output(self, component: Component) -> str:
         """What a component has printed in its last attempt."""
@@ -337,9 +392,13 @@ class Execution(Interface):
         return any(item.status is Status.FAILED for item in components)
 
     def is_active(self, component: Component | None = None) -> bool:
-        """Whether the component, or any of them, runs at the moment."""
-        components = [component] if component is not None else self._components
-        return any(item.status is Status.RUNNING for item in components)
+        """Whether the component, or any of them, runs at the moment; of an execution, also whether it goes on."""
+        if component is not None:
+            return self.status(component) in (Status.RUNNING, Status.QUEUED)
+        if any(item.status is Status.RUNNING for item in self._components):
+            return True
+        observer = self._observer()
+        return observer is not None and observer.is_active()
 
     def _all(self, holds: Callable[[Status], bool], component: Component | None) -> bool:
         components = [component] if component is not None else self._components
@@ -359,17 +418,6 @@ class Execution(Interface):
         from html import escape
 
         return f"<p>{escape(repr(self))}</p>{html_table(self._components)}"
-
-    # --- resources
-
-    def on_compute_default_resources(self, component: Component) -> dict[str, Any]:
-        """What a component needs if nothing else is said. Override it to compute this from its configuration."""
-        return {}
-
-    def resources_for(self, component: Component) -> dict[str, Any]:
-        """What a component needs: the defaults, over them what the execution was given, over that the plan's."""
-        planned = self._planned_resources.get(component._request.identity, {})
-        return {**self.on_compute_default_resources(component), **self._resources, **planned}
 
     def exit_of(self, component: Component) -> str | None:
         """How the process ended that an engine ran the component in, where the engine knows. For messages."""

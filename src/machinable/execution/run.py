@@ -1,4 +1,4 @@
-"""One run of an execution: waves of components whose inputs are there, and the truth about each afterwards."""
+"""One run of an execution: components are dispatched as their inputs are there; and the truth about each afterwards."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from machinable.errors import ExecutionFailed
 from machinable.execution.failures import execution_failed
 from machinable.execution.monitor import Monitor
 from machinable.execution.pickling import travelling
+from machinable.execution.schedule import ONCE_MORE, Schedule, Wave
 from machinable.execution.watch import Watch
 from machinable.modules.source import fingerprint
 from machinable.notices import notice
 from machinable.records import clock
 from machinable.records.attempt import exception_line
+from machinable.records.mirror.looking import Listed
 from machinable.store import owner
 from machinable.types import Status
 from machinable.wording import named
@@ -85,13 +87,17 @@ class Run:
         self._max_failures = max_failures
         self._exit_of: Callable[[Component], str | None] = _unknown_exit
         self._wave: list[Component] = []
+        self.schedule: Schedule | Wave = Wave(self)  # for engines that conduct the whole run
         self._reported: set[str] = set()
         self._started: set[str] = set()
         self._codes: dict[type[Component], str | None] = {}  # the fingerprints when the run began
         self.held: set[str] = set()  # identities that the engine reports itself, as it may start them again
         self._lock = threading.Lock()
-        for component in components:
-            self._include(component, looked)
+        cores = [component._core for component in components]
+        homes = {core.home for core in cores if core.home != core.storage} if len(cores) > 1 else ()
+        with Listed(cores[0].storage if cores else "", homes):
+            for component in components:
+                self._include(component, looked)
 
     def _include(self, component: Component, looked: bool = False) -> None:
         identity = component._request.identity
@@ -112,8 +118,9 @@ class Run:
         return Pending(self, self._wave)
 
     def unreported(self) -> list[str]:
-        """The identities of the wave's components that have not been reported as ended."""
-        return [c._request.identity for c in self._wave if c._request.identity not in self._reported]
+        """The identities of the components that were given to the engine and have not been reported as ended."""
+        given = self.schedule.taken() if isinstance(self.schedule, Schedule) else self._wave
+        return [c._request.identity for c in given if c._request.identity not in self._reported]
 
     def is_own(self, state: State) -> bool:
         """Whether the attempt that counts was made by this run."""
@@ -171,14 +178,20 @@ class Run:
     # --- the run
 
     def go(
-        self, call: Callable[[], None], *, by_pickle: bool, exit_of: Callable[[Component], str | None]
+        self,
+        call: Callable[[], None],
+        *,
+        by_pickle: bool,
+        exit_of: Callable[[Component], str | None],
+        whole: bool = False,
     ) -> None:
         """Dispatches everything. Raises ExecutionFailed if anything failed, and what stops an engine.
 
         Args:
-            call: The engine: dispatches `ready()`.
+            call: The engine: dispatches `ready()`; if `whole`, what `schedule` gives.
             by_pickle: Whether it is somebody's own, who may send components to other processes.
             exit_of: How the process of a component ended, where the engine knows.
+            whole: Whether the engine is called once, and schedules inputs before their users itself.
         """
         self._exit_of = exit_of
         first = next(iter(self.components.values()))
@@ -194,7 +207,10 @@ class Run:
         if watch is not None:
             watch.start()
         try:
-            self._dispatch_all(call, by_pickle)
+            if whole:
+                self._dispatch_whole(call, by_pickle)
+            else:
+                self._dispatch_all(call, by_pickle)
         finally:
             if watch is not None:
                 watch.stop()
@@ -208,8 +224,8 @@ class Run:
         Raises:
             ExecutionFailed: If it failed.
         """
-        reason = self._settle(component, False, None)
-        if reason == _ONCE_MORE:
+        reason = self.settle(component, False, None)
+        if reason == ONCE_MORE:
             return True
         if reason is not None:
             self.failures[component._request.identity] = reason
@@ -220,6 +236,13 @@ class Run:
         """The error that lists what failed."""
         return execution_failed(self)
 
+    def _dispatch_whole(self, call: Callable[[], None], by_pickle: bool) -> None:
+        self.schedule = schedule = Schedule(self)
+        schedule.close(self._call(call, by_pickle))
+        if self.stopping:
+            for identity in schedule.left():
+                self.failures[identity] = _STOPPED
+
     def _dispatch_all(self, call: Callable[[], None], by_pickle: bool) -> None:
         left = dict(self.components)
         tried: set[str] = set()
@@ -229,12 +252,13 @@ class Run:
             ]
             for component in self._wave:
                 component._core.hand_over(self.ticket)
+            self.schedule = Wave(self)
             problem = self._call(call, by_pickle)
             for component in self._wave:
                 identity = component._request.identity
-                reason = self._settle(component, identity in tried or problem is not None, problem)
+                reason = self.settle(component, identity in tried or problem is not None, problem)
                 tried.add(identity)
-                if reason == _ONCE_MORE:
+                if reason == ONCE_MORE:
                     continue
                 component._core.ticket = None
                 del left[identity]
@@ -243,7 +267,7 @@ class Run:
                 self.report_end(component, reason=reason)
             self._block(left)
         for identity in left:
-            self.failures[identity] = "not started: the run was stopped after too many failures"
+            self.failures[identity] = _STOPPED
 
     def _inputs(self, component: Component) -> set[str]:
         uses = component.uses
@@ -265,15 +289,39 @@ class Run:
         request = getattr(value, "_request", None)
         self.unpicklable.setdefault(request.identity if request is not None else "", error)
 
-    def _settle(self, component: Component, tried: bool, problem: Exception | None) -> str | None:
-        """Why the component failed; `None` if it is finished, `_ONCE_MORE` if it is to be dispatched once more."""
+    def renew_ticket(self, component: Component) -> None:
+        """Before a component is started again: a failure that it has met already is not its outcome this time."""
+        core, old = component._core, self.ticket
+        core.ticket = Ticket(old.engine, old.execution, old.run, clock.now(core.storage))
+        core.exception = core.outcome = None
+
+    def runs_elsewhere(self, component: Component) -> bool:
+        """Whether somebody outside of this run runs the component, as far as its record tells."""
+        core = component._core
+        if core.outcome is Status.FINISHED or core.exception is not None:
+            return False
+        state = component._state()
+        if state.status is Status.FINISHED or self.is_own(state):
+            return False
+        record = component._record
+        return record is not None and not is_free(record, state, takeover_seconds(core.settings))
+
+    def settle(
+        self, component: Component, tried: bool, problem: Exception | None, *, waited: bool = False
+    ) -> str | None:
+        """Why the component failed; `None` if it is finished, `ONCE_MORE` if it is to be dispatched once more.
+
+        Args:
+            tried: Whether it was dispatched by this run before.
+            problem: What the engine raised.
+            waited: Whether another launcher ran it, and the end of that was waited for.
+        """
         core = component._core
         if core.outcome is Status.FINISHED:
             return None
         if core.exception is not None:
             return named(type(core.exception).__name__, message_of(core.exception))
         takeover = takeover_seconds(core.settings)
-        waited = False
         while True:
             state = component._state()
             if state.status is Status.FINISHED:
@@ -285,18 +333,18 @@ class Run:
                 break
             wait_for_end(record, component.module, takeover)
             waited = True
-        if state.status is Status.FAILED and (self.is_own(state) or waited or self._ended_meanwhile(state)):
+        if state.status is Status.FAILED and (self.is_own(state) or waited or self.ended_meanwhile(state)):
             core.exception = shared_failure(state)
             return _reason_of(state)
         if self.is_own(state):
             return f"{state.status}: {self._exit_of(component) or state.evidence}"
         if self.stopping:
-            return "not started: the run was stopped after too many failures"
-        if waited or (not tried and state.status is Status.LOST and self._ended_meanwhile(state)):
-            return _ONCE_MORE
+            return _STOPPED
+        if waited or (not tried and state.status is Status.LOST and self.ended_meanwhile(state)):
+            return ONCE_MORE
         return self._not_dispatched(component, problem)
 
-    def _ended_meanwhile(self, state: State) -> bool:
+    def ended_meanwhile(self, state: State) -> bool:
         """Whether another owner's attempt was under way when this run began."""
         return state.attempt is not None and state.attempt.modified > self.ticket.began
 
@@ -331,7 +379,7 @@ class Run:
 
 _NOBODY = Monitor()
 _NO_INPUTS: set[str] = set()
-_ONCE_MORE = ""
+_STOPPED = "not started: the run was stopped after too many failures"
 
 
 def _unknown_exit(component: Component) -> str | None:

@@ -10,9 +10,10 @@ from machinable.identity.ids import is_component_id, is_execution_id
 from machinable.notices import notice
 from machinable.records.documents import load, load_dated
 from machinable.records.listing import is_execution_name, names_in, records_in
+from machinable.records.mirror.looking import exists, look_below
 from machinable.records.record import META, Record
 
-__all__ = ["Entry", "StoredExecution", "executions_in", "find"]
+__all__ = ["Entry", "StoredExecution", "execution_of", "executions_in", "find"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,21 +72,37 @@ class StoredExecution:
         """Of a planned component in its own directory; of one that `get` gave in the storage's."""
         for home in (self.directory, self.root):
             directory = os.path.join(home, component_id)
-            if os.path.isdir(directory):
+            if exists(self.root, directory):
                 return Record(directory, self.root)
         return None
 
 
-def executions_in(root: str) -> Iterator[StoredExecution]:
-    """All executions of a storage, in the order of their IDs. Damaged ones are named in a note, and left out."""
+def executions_in(root: str, prefix: str = "") -> Iterator[StoredExecution]:
+    """All executions of a storage, in the order of their IDs. Damaged ones are named in a note, and left out.
+
+    Args:
+        prefix: What their IDs begin with.
+    """
+    look_below(root)
     for name in names_in(root):
-        if is_execution_name(name):
+        if is_execution_name(name) and name.startswith(prefix):
             try:
                 yield StoredExecution(os.path.join(root, name), root)
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except StorageError as error:
                 notice(f"left out: {error}", once=f"execution {root} {name}")
+
+
+def execution_of(record: Record) -> StoredExecution | None:
+    """The execution in whose directory a record lies, if it lies in one."""
+    directory = os.path.dirname(record.directory)
+    if directory == record.root:
+        return None
+    try:
+        return StoredExecution(directory, record.root)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def find(root: str, text: str) -> Record | StoredExecution | None:
@@ -102,7 +119,7 @@ def find(root: str, text: str) -> Record | StoredExecution | None:
         exact = _exact(root, text)
         if exact is not None:
             return exact
-    executions = [each for each in executions_in(root) if each.id.startswith(outer)]
+    executions = [each for each in executions_in(root, outer) if each.id.startswith(outer)]
     if slash:
         executions = [each for each in executions if each.id == outer] or executions
         found: list[Record | StoredExecution] = [
@@ -112,7 +129,7 @@ def find(root: str, text: str) -> Record | StoredExecution | None:
             if is_component_id(name) and name.startswith(inner)
         ]
     else:
-        found = [*executions, *(record for record in records_in(root) if record.id.startswith(text))]
+        found = [*executions, *records_in(root, text)]
     if len(found) > 1:
         names = ", ".join(os.path.relpath(each.directory, root) for each in found[:_LISTED])
         kind = "executions and components" if executions and not slash else "components"

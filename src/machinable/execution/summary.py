@@ -6,14 +6,15 @@ import os
 
 from machinable.component.checkpoint import TABLE
 from machinable.component.table import last_row
-from machinable.config.dotted import ABSENT, flat
+from machinable.config.dotted import flat
 from machinable.errors import MachinableError
-from machinable.execution.tables import cell, html_of, text_of
+from machinable.execution.columns import Names, cells
+from machinable.execution.tables import html_of, text_of
+from machinable.identity.ids import component_id
 from machinable.records.record import State
 from machinable.types import Status
-from machinable.wording import duration
 
-__all__ = ["component_rows", "html_table", "text_table", "varying"]
+__all__ = ["component_rows", "html_of_rows", "html_table", "outline", "text_of_rows", "text_table"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,14 +22,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from machinable.component.component import Component
+    from machinable.execution.columns import Column
+
+    Row = dict[str, Any]
 
 SHOWN = 30
 
 #: Of more components than these, the states are not all read to find those that failed.
 _LOOKED_THROUGH = 1000
 _BAD = (Status.FAILED, Status.LOST, Status.INTERRUPTED, Status.BLOCKED)
-_DIGITS = 4
-_OWN = ("id", "module", "trial", "time", "state")
 
 
 def text_table(
@@ -44,103 +46,133 @@ def text_table(
         failed: The identities of what failed, where known; of a long table these are shown first.
         columns: How wide it may be; measurements that do not fit are left out.
     """
-    header, body = component_rows(components, failed=failed, shown=shown)
-    text, left_out = text_of(header, body), 0
-    first = _first_measurement(header, components)
-    while (
-        columns is not None and text and max(map(len, text.split("\n"))) > columns and first < len(header) - 2
-    ):
-        left_out += 1
-        header, body = _without(header, -3), [_without(row, -3) for row in body]
-        text = text_of(header, body)
-    more = [f"… and {len(components) - len(body)} more"] if len(components) > len(body) else []
-    if left_out:
-        more.append(f"… and {left_out} more column{'s' if left_out > 1 else ''}, too wide for this terminal")
-    return "\n".join([text, *more])
+    rows, chosen = _rows_of(components, failed, shown)
+    return text_of_rows(rows, chosen=chosen, width=columns)
 
 
 def html_table(
     components: Sequence[Component], *, failed: Collection[str] | None = None, shown: int = SHOWN
 ) -> str:
     """The table for a notebook."""
-    if not components:
-        return "<p>no components</p>"
-    header, body = component_rows(components, failed=failed, shown=shown)
-    more = f"<p>… and {len(components) - len(body)} more</p>" if len(components) > len(body) else ""
-    return html_of(header, body) + more
+    rows, chosen = _rows_of(components, failed, shown)
+    return html_of_rows(rows, chosen=chosen)
 
 
 def component_rows(
     components: Sequence[Component], *, failed: Collection[str] | None = None, shown: int = SHOWN
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: ID, module if it varies, trial if there are several, parameters, measurements, time, state.
+    """Header and rows: ID, module if it varies, trial if there are several, parameters, measurements, time, status.
 
     In the given order; of more than `shown`, those that failed come first.
     """
-    keys, values = varying(components)
-    chosen = _chosen(components, failed, shown)
-    states = {index: _state_of(components[index]) for index in chosen}
-    measured = {index: _measured(components[index]) for index in chosen}
-    names = list(dict.fromkeys(name for row in measured.values() for name in row))
-    modules = len({component.module for component in components}) > 1
-    trials = any(component.trial.total > 1 for component in components)
-    header = [
-        "id",
-        *(["module"] if modules else []),
-        *(["trial"] if trials else []),
-        *keys,
-        *(f"{name} (record)" if name in keys or name in _OWN else name for name in names),
-        "time",
-        "state",
-    ]
-    body = []
-    for index in chosen:
-        component, state = components[index], states[index]
-        body.append(
-            [
-                component.id,
-                *([component.module] if modules else []),
-                *([str(component.trial.number)] if trials else []),
-                *(cell(values[index].get(key)) for key in keys),
-                *(cell(measured[index].get(name), _DIGITS) for name in names),
-                _time_of(state),
-                str(_status_of(component, state, failed)),
-            ]
-        )
-    return header, body
+    rows, chosen = _rows_of(components, failed, shown)
+    return cells([rows[index] for index in chosen], _columns(rows))
 
 
-def varying(components: Sequence[Component]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The dotted names of the parameters that differ between components of a module, and the parameters of each."""
-    seen: dict[int, dict[str, Any]] = {}  # trials of one entry of a plan share their resolution
-    by_module: dict[str, list[dict[str, Any]]] = {}
-    values = []
-    for component in components:
-        resolution = component._resolution
-        if id(resolution) not in seen:
-            seen[id(resolution)] = {**flat(resolution.identifying), **resolution.others}
-            by_module.setdefault(component.module, []).append(seen[id(resolution)])
-        values.append(seen[id(resolution)])
-    keys: dict[str, None] = {}
-    for members in by_module.values():
-        for key in dict.fromkeys(key for each in members for key in each):
-            if len({repr(each.get(key, ABSENT)) for each in members}) > 1:
-                keys[key] = None
-    return list(keys), values
+def text_of_rows(
+    rows: Sequence[Row], *, chosen: Sequence[int] | None = None, width: int | None = None
+) -> str:
+    """The same of rows (see `records/row.py`).
+
+    Args:
+        chosen: The positions of those to show; by default the first, or those that failed.
+        width: How wide it may be; measurements that do not fit are left out.
+    """
+    if not rows:
+        return ""
+    shown = [rows[index] for index in (_chosen(rows) if chosen is None else chosen)]
+    columns, left_out = _columns(rows), 0
+    text = text_of(*cells(shown, columns))
+    while width is not None and max(map(len, text.split("\n"))) > width:
+        measured = [position for position, column in enumerate(columns) if column.kind == "record"]
+        if not measured:
+            break
+        left_out += 1
+        del columns[measured[-1]]
+        text = text_of(*cells(shown, columns))
+    more = [f"… and {len(rows) - len(shown)} more"] if len(rows) > len(shown) else []
+    if left_out:
+        more.append(f"… and {left_out} more column{'s' if left_out > 1 else ''}, too wide for this terminal")
+    return "\n".join([text, *more])
 
 
-def _chosen(components: Sequence[Component], failed: Collection[str] | None, shown: int) -> list[int]:
-    """The positions of those to show."""
+def html_of_rows(rows: Sequence[Row], *, chosen: Sequence[int] | None = None) -> str:
+    """The same for a notebook."""
+    if not rows:
+        return "<p>no components</p>"
+    shown = [rows[index] for index in (_chosen(rows) if chosen is None else chosen)]
+    more = f"<p>… and {len(rows) - len(shown)} more</p>" if len(rows) > len(shown) else ""
+    return html_of(*cells(shown, _columns(rows))) + more
+
+
+def outline(component: Component, known: dict[int, Row] | None = None) -> Row:
+    """What is known of a component without a look at its record, as a row.
+
+    Args:
+        known: What was found for the resolutions of others, which trials of one entry of a plan share.
+    """
+    request, resolution = component._request, component._resolution
+    configured = (known or {}).get(id(resolution))
+    if configured is None:
+        others = resolution.others
+        configured = {"config": {**flat(resolution.identifying), **others}, "others": list(others)}
+        if known is not None:
+            known[id(resolution)] = configured
+    return {
+        "module": request.module,
+        "class": request.class_name,
+        "trial": request.trial,
+        "seed": request.seed,
+        "scope": flat(request.scope),
+        "uses": {name: component_id(identity) for name, identity in request.uses.items()},
+        **configured,
+    }
+
+
+def _columns(rows: Sequence[Row]) -> list[Column]:
+    """Those of a table for people: without a date, for which there is seldom room."""
+    return [column for column in Names(rows).chosen() if (column.kind, column.key) != ("field", "started")]
+
+
+def _rows_of(
+    components: Sequence[Component], failed: Collection[str] | None, shown: int
+) -> tuple[list[Row], list[int]]:
+    """A row of each, and the positions of those to show, which alone are complete."""
+    known: dict[int, Row] = {}
+    rows = [outline(component, known) for component in components]
     if len(components) <= shown:
-        return list(range(len(components)))
-    if failed is not None:
-        bad = [index for index, each in enumerate(components) if each._request.identity in failed]
-    elif len(components) <= _LOOKED_THROUGH:
-        bad = [index for index, each in enumerate(components) if _state_of(each).status in _BAD]
+        chosen = list(range(len(components)))
     else:
-        bad = []
+        if failed is not None:
+            bad = [index for index, each in enumerate(components) if each._request.identity in failed]
+        elif len(components) <= _LOOKED_THROUGH:
+            bad = [index for index, each in enumerate(components) if _state_of(each).status in _BAD]
+        else:
+            bad = []
+        chosen = _bad_first(bad, len(components), shown)
+    for index in chosen:
+        component = components[index]
+        state = _state_of(component)
+        seconds = state.end.get("seconds")
+        rows[index].update(
+            id=component.id,
+            record=_measured(component),
+            seconds=seconds if isinstance(seconds, (int, float)) else None,
+            status=str(_status_of(component, state, failed)),
+        )
+    return rows, chosen
+
+
+def _chosen(rows: Sequence[Row], shown: int = SHOWN) -> list[int]:
+    if len(rows) <= shown:
+        return list(range(len(rows)))
+    return _bad_first([i for i, row in enumerate(rows) if row.get("status") in _BAD], len(rows), shown)
+
+
+def _bad_first(bad: list[int], total: int, shown: int) -> list[int]:
     bad = bad[:shown]
-    others = (index for index in range(len(components)) if index not in set(bad))
+    known = set(bad)
+    others = (index for index in range(total) if index not in known)
     return [*bad, *(index for index, _ in zip(others, range(shown - len(bad)), strict=False))]
 
 
@@ -161,26 +193,10 @@ def _status_of(component: Component, state: State, failed: Collection[str] | Non
     return state.status
 
 
-def _measured(component: Component) -> dict[str, Any]:
+def _measured(component: Component) -> Row:
     directory = component.directory
     try:
         row = last_row(os.path.join(directory, TABLE)) if directory is not None else None
     except MachinableError:
         return {}
     return row or {}
-
-
-def _time_of(state: State) -> str:
-    seconds = state.end.get("seconds")
-    if not isinstance(seconds, (int, float)):
-        return ""
-    return duration(seconds)
-
-
-def _first_measurement(header: list[str], components: Sequence[Component]) -> int:
-    keys, _ = varying(components)
-    return 1 + ("module" in header) + ("trial" in header) + len(keys)
-
-
-def _without(cells: list[str], position: int) -> list[str]:
-    return [*cells[:position], *cells[position + 1 :]]

@@ -7,6 +7,8 @@ import time
 from itertools import islice
 
 from machinable.errors import MachinableError
+from machinable.records.mirror.looking import Listed
+from machinable.records.mirror.place import store_at
 from machinable.types import Status
 
 __all__ = ["Watch"]
@@ -20,6 +22,9 @@ _PERIOD_SECONDS = 0.2
 
 #: Looking at records may take this part of the time, however many there are.
 _SHARE = 0.05
+
+#: How often an execution in a storage elsewhere is listed, in seconds.
+_LISTED_SECONDS = 5.0
 
 
 class Watch:
@@ -50,6 +55,19 @@ class Watch:
         waiting = self._run.unreported()
         if not waiting:
             return
+        root = self._run.components[waiting[0]]._core.storage
+        if store_at(root) is None:
+            self._look_at(waiting)
+            return
+        # Of a storage elsewhere, executions are listed now and then, instead of asking for each component.
+        homes = {self._run.components[identity]._core.home for identity in waiting} - {root}
+        try:
+            with Listed(root, homes, _LISTED_SECONDS):
+                self._look_at(waiting)
+        except MachinableError:
+            return  # it can not be reached: told where components are dispatched
+
+    def _look_at(self, waiting: list[str]) -> None:
         end = time.monotonic() + _PERIOD_SECONDS * _SHARE
         self._position %= len(waiting)
         looked = 0
