@@ -9,7 +9,7 @@ from machinable.version import __version__
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinable import engines, errors
-    from machinable.api import Component, Execution, Interface, Project, Scope, Storage, get
+    from machinable.api import Component, Execution, Index, Interface, Project, Scope, Storage, get
     from machinable.collection import Collection
     from machinable.config.field import Field
     from machinable.executing import execute
@@ -23,6 +23,7 @@ __all__ = [
     "Execution",
     "Experiment",
     "Field",
+    "Index",
     "Interface",
     "Project",
     "Scope",

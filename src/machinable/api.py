@@ -5,40 +5,49 @@ from __future__ import annotations
 import os
 import sys
 
-from machinable import context
-from machinable.collection import Collection
+from machinable import collection, context, index
 from machinable.component.acquire import check_code
 from machinable.component.building import construct
 from machinable.component.component import Component
 from machinable.component.loading import load_record
 from machinable.component.lookup import find_counter
-from machinable.config.dotted import flat, value_at
+from machinable.config.dotted import flat
 from machinable.config.schema import schema_of
 from machinable.config.versions import normalise
-from machinable.engines import BUILT_IN, argument_version, find_engine
+from machinable.engines import argument_version, engine_names, find_engine
+from machinable.engines.plugins import load_plugin
 from machinable.errors import ConfigurationError, MachinableError, ProjectError, StorageError
 from machinable.execution.execution import Execution
 from machinable.execution.loading import LoadedExecution, load_by_id
 from machinable.identity.canonical import plain
-from machinable.interface import Interface, Project, Scope, Storage
+from machinable.interface import Index, Interface, Project, Scope, Storage
 from machinable.modules.importing import find_class, has_module, name_of
 from machinable.notices import notice
-from machinable.records.listing import records_in
+from machinable.records.changes import storage_of
+from machinable.records.mirror.looking import directory_at
+from machinable.records.mirror.place import shown
 from machinable.records.record import META, Record
 from machinable.types import Status
 from machinable.wording import nearest
 
-__all__ = ["Component", "Execution", "Interface", "Project", "Scope", "Storage", "get"]
+__all__ = ["Component", "Execution", "Index", "Interface", "Project", "Scope", "Storage", "get"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
+    from machinable.collection import Collection
     from machinable.interface import Version
 
 _classes: dict[tuple[str, str], type[Interface]] = {}
 
-_CONTEXTS: dict[str, type[Interface]] = {"scope": Scope, "storage": Storage, "project": Project}
+_CONTEXTS: dict[str, type[Interface]] = {
+    "scope": Scope,
+    "storage": Storage,
+    "project": Project,
+    "index": Index,
+}
 
 
 class Get:
@@ -127,7 +136,12 @@ class Get:
         try:
             return find_class(root, target, Interface)
         except ProjectError as error:
-            near = None if has_module(root, target) else nearest(target, [*BUILT_IN, *_CONTEXTS])
+            if has_module(root, target):
+                raise
+            plugin = load_plugin(target)
+            if plugin is not None:
+                return plugin
+            near = nearest(target, [*engine_names(), *_CONTEXTS])
             if near is None:
                 raise
             raise ProjectError(
@@ -154,26 +168,23 @@ class Get:
         surroundings = context.current()
         cls = self.class_of(target) if target is not None else None
         wanted = _wanted(version)
-        seen: dict[str, None] = dict.fromkeys(schema_of(cls).fields) if cls is not None else {}
-        found = Collection()
-        for record in records_in(surroundings.directory()):
-            try:
-                request = record.document["request"]
-                if cls is not None and not _is_of(request, cls, surroundings.root()):
-                    continue
-                if cls is not None and wanted:
-                    seen.update(dict.fromkeys(flat(request["config"])))
-                if all(value_at(request["config"], key) == value for key, value in wanted.items()):
-                    found.append(load_record(record, Component))
-            except (StorageError, KeyError, TypeError) as error:
-                notice(f"left out: {error}")
-        for key in wanted if cls is not None and not schema_of(cls).free else ():
-            if key not in seen and not any(path.startswith(f"{key}.") for path in seen):
-                near = nearest(key, seen)
-                hint = f"Did you mean {near!r}?" if near else f"They have: {', '.join(seen)}."
-                raise ConfigurationError(f"No {target} has or had a configuration key {key!r}. {hint}")
-        found.sort(key=lambda component: component.timestamp)
-        return found
+        root = surroundings.directory()
+        found = index.open_index(root, surroundings.index)
+        found.refresh()
+        module = class_name = None
+        if cls is not None:
+            module, class_name = name_of(surroundings.root(), cls), cls.__qualname__
+            if wanted and not schema_of(cls).free:
+                _check_keys(
+                    target, wanted, [*schema_of(cls).fields, *_parameters(found.names(module, class_name))]
+                )
+        for row in found.damaged(module):
+            notice(f"left out: {row['evidence']}")
+
+        def search(expression: str | None = None) -> Sequence[dict[str, Any]]:
+            return found.select(expression, module=module, class_name=class_name, config=wanted)
+
+        return collection.Collection.of(search, root, search)
 
     def cached(
         self,
@@ -199,7 +210,7 @@ class Get:
         if found is None:
             raise StorageError(
                 f"{asked.module} {asked.id} is not finished ({asked.status}: {asked.status_evidence}) in "
-                f"{asked._core.storage}. Run it with .launch()."
+                f"{shown(asked._core.storage)}. Run it with .launch()."
             )
         return found
 
@@ -232,13 +243,13 @@ class Get:
         return load_by_id(context.current().directory(), component_id)
 
     def from_directory(self, path: str | os.PathLike[str]) -> Component:
-        """The component whose record lies at `path`. Raises StorageError if there is none."""
-        directory = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        """The component whose record lies at `path`, which may be a URL. Raises StorageError if there is none."""
+        directory = directory_at(os.fspath(path)) or os.path.abspath(os.path.expanduser(os.fspath(path)))
         found = os.path.exists(os.path.join(directory, META, "component.json"))
-        record = Record.find(directory, _storage_of(directory)) if found else None
+        record = Record.find(directory, storage_of(directory)) if found else None
         if record is None:
             raise StorageError(
-                f"{directory} is not the directory of a component (it holds no {META}/component.json)."
+                f"{shown(directory)} is not the directory of a component (it holds no {META}/component.json)."
             )
         return load_record(record, Component)
 
@@ -252,14 +263,17 @@ def _wanted(version: Version) -> dict[str, Any]:
     return wanted
 
 
-def _is_of(request: dict[str, Any], cls: type[Interface], root: str) -> bool:
-    return bool(request["class"] == cls.__qualname__ and request["module"] == name_of(root, cls))
+def _parameters(names: list[str]) -> list[str]:
+    """The parameters among the names of an index."""
+    return [name.removeprefix("config.") for name in names if name.startswith("config.")]
 
 
-def _storage_of(directory: str) -> str:
-    parent = os.path.dirname(directory)
-    inside_execution = os.path.exists(os.path.join(parent, META, "execution.json"))
-    return os.path.dirname(parent) if inside_execution else parent
+def _check_keys(target: Any, wanted: dict[str, Any], known: list[str]) -> None:
+    for key in wanted:
+        if key not in known and not any(path.startswith(f"{key}.") for path in known):
+            near = nearest(key, known)
+            hint = f"Did you mean {near!r}?" if near else f"They have: {', '.join(dict.fromkeys(known))}."
+            raise ConfigurationError(f"No {target} has or had a configuration key {key!r}. {hint}")
 
 
 get = Get()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 
 from machinable import context
+from machinable import index as indexes
 from machinable.api import get
 from machinable.component.component import Component
 from machinable.component.tracebacks import without_our_frames
 from machinable.errors import ConfigurationError, ExecutionFailed
+from machinable.execution import apart
 from machinable.execution.display import make_display
 from machinable.execution.execution import Execution
+from machinable.execution.monitor import Monitor
 from machinable.execution.record import execution_directory
 from machinable.experiment import Experiment, expand
 from machinable.identity.seeds import parse_seed
-from machinable.interface import Project, Storage
+from machinable.interface import Index, Project, Storage
 from machinable.modules.importing import refuse_while_importing
 from machinable.notices import notice
 from machinable.store.location import locate
@@ -32,7 +35,7 @@ def execute(
     experiment: Work,
     storage: str | os.PathLike[str] | Storage | None = None,
     engine: str | Execution | None = None,
-    index: str | None = None,
+    index: str | os.PathLike[str] | Index | None = None,
     project: str | os.PathLike[str] | None = None,
     seed: int | str | None = None,
     *,
@@ -52,10 +55,12 @@ def execute(
         experiment: A plan, the name of a module, a component, or a list of them.
         storage: Where results are kept; by default what is in force, else memory, which is gone with this process.
         engine: An engine's name, such as `"native:4"`, or an execution; by default the one in force, else this process.
-        index: Reserved.
+        index: The file of the index of the storage, brought up to date at the end; by default searches
+            make one in the storage.
         project: The project's directory; by default the one in force.
         seed: The global seed: an integer in [0, 62**6), or an ID to reproduce; drawn by default.
-        wait: Return when everything has ended.
+        wait: Return when everything has ended; False: at once, while it goes on without this process. See
+            `get.by_id`, `Execution.wait`, and `machinable attach`.
         raise_on_failure: Raise ExecutionFailed at the end if a component failed; otherwise see `is_failed()`.
         max_failures: Stop starting components after this many failures.
         allow_large: Whether plans of more than 100,000 components are meant.
@@ -66,17 +71,10 @@ def execute(
         ConfigurationError, ProjectError: If the plan, seed or engine is wrong; nothing is written then.
     """
     refuse_while_importing("execute")
-    if index is not None:
-        raise ConfigurationError(
-            "index is reserved: storages are read without an index so far. Leave it out."
-        )
-    if not wait:
-        raise ConfigurationError(
-            "wait=False needs an engine that outlives this process; none of those here does."
-        )
     if max_failures is not None and (type(max_failures) is not int or max_failures < 1):
         raise ConfigurationError(f"max_failures is {max_failures!r}, but an integer from 1 on is needed.")
     number = None if seed is None else parse_seed(seed)
+    file = index.path if isinstance(index, Index) else Index(index).path if index is not None else None
     now = context.current()
     surroundings = context.Context(
         Project(project).root if project is not None else now.project,
@@ -89,7 +87,13 @@ def execute(
         components = _components(experiment, execution, surroundings, allow_large)
     finally:
         context.replace(before)
-    return _run(execution, components, raise_on_failure, max_failures)
+    run = _run if wait else _detach
+    if file is None:
+        return run(execution, components, raise_on_failure, max_failures)
+    try:
+        return run(execution, components, raise_on_failure, max_failures)
+    finally:
+        indexes.open_index(surroundings.directory(), file).refresh()
 
 
 def _storage(storage: str | os.PathLike[str] | Storage | None, now: context.Context) -> str:
@@ -177,3 +181,13 @@ def _run(
         # What was interrupted was told; where machinable waited meanwhile says nothing to the user.
         raise interruption.with_traceback(None) from None
     return execution
+
+
+def _detach(
+    execution: Execution, components: list[Component], raise_on_failure: bool, max_failures: int | None
+) -> Execution:
+    apart.refuse_memory(components)
+    print(execution.id, flush=True)
+    execution.add(*components)
+    execution.watch(Monitor(), max_failures)
+    return execution.detach()

@@ -12,6 +12,7 @@ __all__ = [
     "file_in",
     "module_file",
     "module_name",
+    "modules_of",
     "name_of_file",
     "real",
     "similar",
@@ -117,12 +118,17 @@ def similar(root: str, name: str) -> tuple[list[str], list[str]]:
     """The modules of the project with names like this one (at most three), and all of them."""
     import difflib
 
-    known = sorted(set(_modules(root)))
+    known = modules_of(root)
     # A name may be right but for its package, or in another case.
     keys = {key: module for module in known for key in (module.rpartition(".")[2].lower(), module.lower())}
     near = difflib.get_close_matches(name.lower(), list(keys), n=3)
     near += difflib.get_close_matches(name.rpartition(".")[2].lower(), list(keys), n=3)
     return list(dict.fromkeys(keys[key] for key in near))[:3], known
+
+
+def modules_of(root: str) -> list[str]:
+    """The names of the modules of a project, sorted; of a very large one, of the first thousands."""
+    return sorted(set(_modules(root)))
 
 
 def _name_of_path(root: str, text: str, path: str) -> str:
