@@ -212,7 +212,7 @@ def test_a_large_plan_asks_first(shell: Run, project: Path) -> None:
         ("score lr=[1 --grid", "brackets are not balanced"),
         ("score --grid", "nothing to sweep over"),
         ("score --engine natve:2", "There is no engine 'natve:2'. Did you mean 'native:2'?"),
-        ("score --engine slrum", "There are dry"),
+        ("score --engine slrum", "Did you mean 'slurm'"),
         ("score --engine native:0", "native:0"),
         ("score --engine native:-1", "native:-1"),
         ("score --engine native:x", "native:x"),

@@ -120,3 +120,16 @@ def test_bad_input_costs_one_line(machinable: Run) -> None:
     assert "-f and --attempt do not go together" in machinable("logs", "x", "-f", "--attempt", "1").refused()
     assert "-f and --json do not go together" in machinable("logs", "x", "-f", "--json").refused()
     assert "--attempt is '0'" in machinable("logs", "x", "--attempt", "0").refused()
+
+
+def test_ranks_have_logs_of_their_own(machinable: Run, project: Path) -> None:
+    machinable("mnist_data", "--launch")
+    (data,) = get.all("mnist_data")
+    Path(data.directory, "output-rank1.log").write_text("this is rank 1\n")
+    assert machinable("logs", data.id, "--rank", "1").out == "this is rank 1\n"
+    assert machinable("logs", data.id, "--rank", "1", "-f").out == "this is rank 1\n"
+    assert machinable("logs", data.id, "--rank", "0").out == machinable("logs", data.id).out
+    (document,) = json.loads(machinable("logs", data.id, "--rank", "1", "--json").out)
+    assert document["text"] == "this is rank 1\n"
+    assert "rank 2 has printed nothing" in machinable("logs", data.id, "--rank", "2").err
+    assert "--rank is 'one'" in machinable("logs", data.id, "--rank", "one").refused()

@@ -34,7 +34,7 @@ def test_an_execution_is_a_table_with_counts(shell: Run, project: Path) -> None:
     lines = done.out.splitlines()
     assert lines[0].startswith("execution 00000g (") and "seed 42 · 1 run · ./storage/00000g" in lines[0]
     assert "by native on" in lines[1] and lines[1].endswith(" · its process has ended")
-    assert lines[2].split() == ["id", "n", "time", "state", "evidence"]
+    assert lines[2].split() == ["id", "n", "time", "status", "evidence"]
     assert [line.split()[1] for line in lines[3:6]] == ["1", "2", "3"]
     assert all("attempt 1 says so, " in line for line in lines[3:6])
     assert lines[6] == "1 finished · 2 failed"

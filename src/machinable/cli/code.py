@@ -33,7 +33,7 @@ Options:
 
 Examples:
   machinable code OY1p1o --to ../as-it-was
-  machinable code OY1p1o/4fKq --to /tmp/code
+  machinable code OY1p1o/4fKq --to ../code
 """
 
 _NAMED = 5

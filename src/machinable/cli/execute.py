@@ -20,7 +20,7 @@ from machinable.cli.plans import plan_of
 from machinable.cli.run import CONTEXTS, class_of, enter_contexts, enter_options, tell_of_memory
 from machinable.cli.stored import as_json, entry_row
 from machinable.cli.sweep import alternatives, swept
-from machinable.engines import BUILT_IN
+from machinable.engines import BUILT_IN, engine_names
 from machinable.errors import ConfigurationError, ExecutionFailed, ProjectError
 from machinable.executing import execute
 from machinable.execution.display import command
@@ -55,7 +55,8 @@ Options:
   --storage URL     where results are kept; ./storage, if nothing else is said
   --seed N|ID       the seed: a number, or the ID of an execution (id:123456 if it has digits alone)
   --max-failures N  start nothing more after N failures
-  --dry             tell what would run, and why; run nothing
+  --detach          return at once, while it goes on without this shell; see: machinable help attach
+  --dry             tell what would run, and why; of a scheduler also the scripts; run nothing
   --project DIR     the directory of the project
   --yes             run plans of more than 100,000 components without asking
   --json            print the outcome as JSON, instead of the ID; with --dry, what would run
@@ -76,7 +77,7 @@ _VALUED = {
     "--seed": "42",
     "--max-failures": "1",
 }
-_SWITCHES = ("--grid", "--dry", "--yes", "--json")
+_SWITCHES = ("--grid", "--detach", "--dry", "--yes", "--json")
 
 
 def run(words: list[str], options: Options) -> int:
@@ -225,16 +226,26 @@ def _engine(flags: Flags, entered: Execution | None) -> Execution:
         )
     execution = entered if name is None else _named_engine(name)
     if "--dry" in flags:
-        execution = get("dry")
+        engine, execution = execution, get("dry")
+        execution.engine = engine
     return execution if execution is not None else _named_engine("native")
 
 
 def _named_engine(name: str) -> Execution:
     short, colon, argument = name.partition(":")
     root = context.current().root()
-    if short not in BUILT_IN and "." not in short and not has_module(root, short):
-        near = nearest(short, BUILT_IN)
-        hint = f"Did you mean {near + colon + argument!r}?" if near else f"There are {', '.join(BUILT_IN)}."
+    if (
+        short not in BUILT_IN
+        and "." not in short
+        and not has_module(root, short)
+        and short not in engine_names()
+    ):
+        near = nearest(short, engine_names())
+        hint = (
+            f"Did you mean {near + colon + argument!r}?"
+            if near
+            else f"There are {', '.join(engine_names())}."
+        )
         raise ConfigurationError(f"There is no engine {name!r}. {hint}")
     try:
         execution = get(name)
@@ -270,6 +281,7 @@ def _execute(
                 engine=execution,
                 max_failures=max_failures,
                 allow_large=True,
+                wait="--detach" not in flags or dry,
             )
         except ExecutionFailed as error:
             code = _tell(error, options)
@@ -284,6 +296,9 @@ def _execute(
             code = FAILED
         finally:
             command.reset(before)
+    if "--detach" in flags and not dry:
+        id_ = str(execution.id)
+        note(f"machinable: it goes on without this shell · machinable attach {id_} · machinable cancel {id_}")
     if json:
         say(as_json(execution.rows() if hasattr(execution, "rows") and dry else _outcome(execution)))
     return code

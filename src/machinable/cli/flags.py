@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _SHORT = {"-f": "--follow", "-y": "--yes", "-h": "--help"}
 
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
 
 class Flags:
     """What was found among the words of a subcommand.
@@ -40,12 +42,30 @@ class Flags:
 
     def count(self, option: str) -> int | None:
         """The integer given for an option, if any. Raises ConfigurationError if it is not one of at least 1."""
+        return self.number(option, 1)
+
+    def number(self, option: str, least: int = 0) -> int | None:
+        """The integer given for an option, if any. Raises ConfigurationError if it is not one of at least `least`."""
         text = self.values.get(option)
         if text is None:
             return None
-        if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) >= 1):
-            raise ConfigurationError(f"{option} is {text!r}, but an integer of at least 1 is needed.")
+        if not (text.isascii() and text.isdecimal() and len(text) < 19 and int(text) >= least):
+            raise ConfigurationError(f"{option} is {text!r}, but an integer of at least {least} is needed.")
         return int(text)
+
+    def age(self, option: str) -> float | None:
+        """The duration given for an option, such as `30d`, in seconds. Raises ConfigurationError if it is none."""
+        text = self.values.get(option)
+        if text is None:
+            return None
+        number = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+        unit = text[len(number) :].strip()
+        if not (number.isascii() and number.isdecimal() and len(number) < 10 and unit in _SECONDS):
+            # Not `m`: what is meant as six months must not be taken for six minutes.
+            raise ConfigurationError(
+                f"{option} is {text!r}, but a duration is needed, such as 45s, 15min, 12h, 30d or 8w."
+            )
+        return float(number) * _SECONDS[unit]
 
 
 def parse_flags(

@@ -12,11 +12,13 @@ from machinable.cli.options import Options
 from machinable.cli.output import note, say
 from machinable.cli.stored import as_json, lookup, one_id, storage_of
 from machinable.errors import ConfigurationError
+from machinable.execution.reattach import Observer, is_conducted
 from machinable.execution.stored import Entry, StoredExecution
+from machinable.execution.submissions import submissions
 from machinable.records.attempt import read_attempt
-from machinable.records.claim import log_name
+from machinable.records.claim import rank_log_name
+from machinable.records.mirror.fetching import fetch_file
 from machinable.records.record import Record
-from machinable.store import owner
 from machinable.store.files import failure
 from machinable.types import Status
 from machinable.wording import counted
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HELP = """\
-machinable logs ID [-f] [--attempt N] [--json]
+machinable logs ID [-f] [--attempt N] [--rank K] [--json]
 
 Prints what a component has printed in its last attempt, the traceback included; for an execution, of each of its
 components, each under a header.
@@ -36,6 +38,7 @@ components, each under a header.
 Options:
   -f, --follow      go on until the component, or the execution, has ended
   --attempt N       of this attempt, counted from 1
+  --rank K          of this rank, counted from 0, of what runs under MPI
   --json            print state, attempt, path and text of each log as JSON
   --storage URL     where the records are
 
@@ -55,21 +58,23 @@ class _ReaderGone(Exception):
 
 def run(words: list[str], options: Options) -> int:
     """Prints logs."""
-    flags = parse_flags("logs", words, options, valued={"--attempt": "1"}, switches=("--follow", "--json"))
-    attempt, follow = flags.count("--attempt"), "--follow" in flags
+    flags = parse_flags(
+        "logs", words, options, valued={"--attempt": "1", "--rank": "1"}, switches=("--follow", "--json")
+    )
+    attempt, rank, follow = flags.count("--attempt"), flags.number("--rank") or 0, "--follow" in flags
     if follow and (attempt is not None or "--json" in flags):
         other = "--json" if "--json" in flags else "--attempt"
         raise ConfigurationError(f"-f and {other} do not go together. Leave one of them out.")
     found = lookup(storage_of(options), one_id("logs", flags.words))
     whole = isinstance(found, StoredExecution)
     if "--json" in flags:
-        say(as_json([_document(source, attempt) for source in _sources(found, attempt)]))
+        say(as_json([_document(source, attempt) for source in _sources(found, attempt, rank)]))
         return 0
     try:
         if follow:
-            _follow(found)
+            _follow(found, rank)
         else:
-            _print(_sources(found, attempt), whole)
+            _print(_sources(found, attempt, rank), whole)
     except _ReaderGone:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     except KeyboardInterrupt:
@@ -80,10 +85,11 @@ def run(words: list[str], options: Options) -> int:
 class _Source:
     """The log of one attempt of a component, read as it grows."""
 
-    def __init__(self, record: Record, attempt: int | None) -> None:
+    def __init__(self, record: Record, attempt: int | None, rank: int = 0) -> None:
         self.record = record
         self.attempt = attempt  # `None`: there is none yet
-        self.path = os.path.join(record.directory, log_name(attempt)) if attempt else ""
+        self.rank = rank
+        self.path = os.path.join(record.directory, rank_log_name(attempt, rank)) if attempt else ""
         self._position = 0
         self._decoder = getincrementaldecoder("utf-8")("replace")
 
@@ -91,12 +97,13 @@ class _Source:
     def title(self) -> str:
         """Module, ID and attempt."""
         number = f" attempt {self.attempt}" if self.attempt and self.attempt > 1 else ""
-        return f"{_module(self.record)} {self.record.id}{number}"
+        rank = f" rank {self.rank}" if self.rank else ""
+        return f"{_module(self.record)} {self.record.id}{number}{rank}"
 
     def read(self) -> str:
         """What was added since the last time. A file that became shorter was cut, and is read from its beginning."""
         try:
-            with open(self.path, "rb") as file:
+            with open(fetch_file(self.path), "rb") as file:
                 size = os.fstat(file.fileno()).st_size
                 if size < self._position:
                     note(f"machinable: the log of {self.title} became shorter; it is read from its beginning")
@@ -125,16 +132,16 @@ def _records(found: Record | StoredExecution) -> list[Record]:
     return [entry.record for entry in found.entries() if entry.record is not None]
 
 
-def _sources(found: Record | StoredExecution, attempt: int | None) -> list[_Source]:
+def _sources(found: Record | StoredExecution, attempt: int | None, rank: int) -> list[_Source]:
     if attempt is None:
-        return [_Source(record, _last(record)) for record in _records(found)]
+        return [_Source(record, _last(record), rank) for record in _records(found)]
     records = [record for record in _records(found) if attempt in record.numbers()]
     if not records:
         if isinstance(found, StoredExecution):
             raise ConfigurationError(f"No component of execution {found.id} has an attempt {attempt}.")
         has = counted(len(found.numbers()), "attempt")
         raise ConfigurationError(f"{found.id} has {has}; there is no attempt {attempt}.")
-    return [_Source(record, attempt) for record in records]
+    return [_Source(record, attempt, rank) for record in records]
 
 
 def _last(record: Record) -> int | None:
@@ -188,9 +195,9 @@ def _print(sources: list[_Source], headed: bool) -> None:
 class _Followed:
     """A component whose log is followed from attempt to attempt."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record, rank: int) -> None:
         self.record = record
-        self.source = _Source(record, None)
+        self.source = _Source(record, None, rank)
         self.is_over = False  # it has ended, and all of its log was read
         self.is_finished = False  # and it will not run again
         self._pending = ""  # an unfinished line
@@ -204,7 +211,7 @@ class _Followed:
         if number != self.source.attempt:
             text = self.source.rest()
             if not text:
-                self.source = _Source(self.record, number)
+                self.source = _Source(self.record, number, self.source.rank)
                 title, text = self.source.title, self.source.read()
         else:
             text = self.source.read()
@@ -223,18 +230,19 @@ class _Followed:
         return text[:end]
 
 
-def _follow(found: Record | StoredExecution) -> None:
+def _follow(found: Record | StoredExecution, rank: int) -> None:
     whole = isinstance(found, StoredExecution)
     followed: dict[str, _Followed] = {}
     shown = ""
     pause = _SHORTEST_PAUSE
+    observer = Observer(found) if isinstance(found, StoredExecution) else None
     while True:
         # Asked before the logs are read, so that what is printed until the end is among them.
         entries = found.entries() if isinstance(found, StoredExecution) else [Entry(None, found.id, found)]
-        is_open = isinstance(found, StoredExecution) and _goes_on(found, entries, followed)
+        is_open = observer is not None and _goes_on(observer, entries, followed)
         for entry in entries:
             if entry.record is not None and entry.id not in followed:
-                followed[entry.id] = _Followed(entry.record)
+                followed[entry.id] = _Followed(entry.record, rank)
         busy = False
         for each in followed.values():
             if each.is_over and (each.is_finished or not is_open):
@@ -259,10 +267,14 @@ def _follow(found: Record | StoredExecution) -> None:
         note(f"machinable: {_module(found)} {found.id}: {state.status} ({state.evidence})")
 
 
-def _goes_on(execution: StoredExecution, entries: list[Entry], followed: dict[str, _Followed]) -> bool:
+def _goes_on(observer: Observer, entries: list[Entry], followed: dict[str, _Followed]) -> bool:
     """Whether more components may start: a process of its runs lives here, and some have not."""
-    if not any(owner.token_is_alive(str(run.get("run"))) for run in execution.runs()):
-        return False
+    execution = observer.stored
+    alive = [run for run in execution.runs() if is_conducted(run)]
+    if any(run.get("detached") for run in alive):
+        return True  # a process that is there for nothing else
+    if not alive:
+        return bool(submissions(execution.directory)) and observer.is_active()
     return any(
         _is_open(entry) for entry in entries if entry.id not in followed or not followed[entry.id].is_finished
     )

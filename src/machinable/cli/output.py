@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 
 from machinable.notices import flush_output, here
 
@@ -57,7 +58,12 @@ def rendered(value: Any) -> str:
 
 
 def place(path: str) -> str:
-    """A path as short as it can be typed here: `./storage/…` below the working directory, else in full."""
+    """A path as short as it can be typed here: `./storage/…` below the working directory, else in full.
+
+    What lies in a storage elsewhere is told by its URL.
+    """
+    if "mirror-" in path:  # perhaps; `machinable version` must not wait for what can tell
+        path = str(import_module("machinable.records.mirror.place").shown(path))
     start = here()
     if start is None or not path.startswith(start.rstrip(os.sep) + os.sep):
         return path

@@ -18,11 +18,14 @@ from machinable.cli.stored import (
     storage_of,
     table_of,
 )
+from machinable.cli.tree import tree_of
+from machinable.component.lineage import provenance_of
 from machinable.execution.stored import StoredExecution
 from machinable.execution.tables import pairs_of
 from machinable.identity.ids import component_id
 from machinable.records.notes import read_notes
 from machinable.records.record import META, Record
+from machinable.upkeep.elsewhere import files_of
 from machinable.wording import day, duration
 
 __all__ = ["HELP", "run"]
@@ -32,17 +35,19 @@ if TYPE_CHECKING:
     from typing import Any
 
 HELP = """\
-machinable show ID [--json]
+machinable show ID [--tree] [--json]
 
 Shows all that is known of a component: configuration, inputs, attempts and files; of an execution: its runs and
 components. The code is not needed for it.
 
 Options:
-  --json            print it as JSON
+  --tree            what went into it, and into that, as a tree: where it ran, by which code, and what uses it
+  --json            print it as JSON; with --tree as a graph of nodes and links
   --storage URL     where the records are
 
 Examples:
   machinable show 4fKq
+  machinable show 4fKq --tree
   machinable show OY1p1o --json
 """
 
@@ -51,13 +56,26 @@ _FILES = 20
 
 def run(words: list[str], options: Options) -> int:
     """Shows it."""
-    flags = parse_flags("show", words, options, switches=("--json",))
+    flags = parse_flags("show", words, options, switches=("--json", "--tree"))
     found = lookup(storage_of(options), one_id("show", flags.words))
+    if "--tree" in flags:
+        _tree(found, as_data="--json" in flags)
+        return 0
     if isinstance(found, StoredExecution):
         say(as_json(_execution_document(found)) if "--json" in flags else _execution(found))
     else:
         say(as_json(_document(found)) if "--json" in flags else _component(found))
     return 0
+
+
+def _tree(found: Record | StoredExecution, *, as_data: bool) -> None:
+    records = [found] if isinstance(found, Record) else [each.record for each in found.entries()]
+    known = [record for record in records if record is not None]
+    if as_data:
+        graphs = [provenance_of(record) for record in known]
+        say(as_json(graphs[0] if isinstance(found, Record) else graphs))
+        return
+    say("\n\n".join(map(tree_of, known)) or "no components")
 
 
 def _execution_document(execution: StoredExecution) -> dict[str, Any]:
@@ -143,6 +161,9 @@ def _inputs(record: Record) -> dict[str, str]:
 
 
 def _files(record: Record) -> list[str]:
+    elsewhere = files_of(record.root, record.directory)
+    if elsewhere is not None:
+        return sorted(path for path in elsewhere if not path.startswith(META))
     found = []
     for directory, folders, names in os.walk(record.directory):
         folders[:] = sorted(folder for folder in folders if folder != META)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from machinable.cli.flags import parse_flags
 from machinable.cli.options import Options
 from machinable.cli.output import place, say
@@ -16,7 +18,9 @@ from machinable.cli.stored import (
     table_of,
     took,
 )
+from machinable.execution.reattach import Observer, coordinator_log
 from machinable.execution.stored import StoredExecution
+from machinable.execution.submissions import submissions
 from machinable.execution.tables import pairs_of
 from machinable.store import owner
 from machinable.wording import counted, day
@@ -55,7 +59,7 @@ def run(words: list[str], options: Options) -> int:
         row = component_row(found)
         say(as_json(row) if "--json" in flags else _component(row))
         return 0
-    rows, runs = component_rows(found), found.runs()
+    rows, runs = observed_rows(found), found.runs()
     if "--json" in flags:
         say(
             as_json(
@@ -72,10 +76,24 @@ def run(words: list[str], options: Options) -> int:
     say(headline(found))
     if runs:
         say(f"  {'last run' if len(runs) > 1 else 'run'} {run_line(runs[-1], rows)}")
+        log = coordinator_log(found.directory, str(runs[-1].get("run")))
+        if os.path.exists(log):
+            say(f"  its process writes to {place(log)}")
     if rows:
         say(table_of(rows))
     say(" · ".join(f"{count} {state}" for state, count in by_state(rows).items()) or "no components")
     return 0
+
+
+def observed_rows(execution: StoredExecution) -> list[dict[str, Any]]:
+    """What is known of each component of an execution, a scheduler's queue included."""
+    rows = component_rows(execution)
+    if submissions(execution.directory):
+        observed = {each.entry.id: each for each in Observer(execution).observe()}
+        for row in rows:
+            if row["id"] in observed and row["state"] != "damaged":
+                row.update(state=str(observed[row["id"]].status), evidence=observed[row["id"]].evidence)
+    return rows
 
 
 def headline(execution: StoredExecution) -> str:
@@ -90,6 +108,8 @@ def headline(execution: StoredExecution) -> str:
 def run_line(run: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     """A run in one line: when, by which engine, where, and whether its process lives."""
     row = run_row(run)
+    if run.get("conducted") is False:
+        return f"{day(row['time'])} by {row['engine']} on {row['host']} · left to the scheduler"
     process = {True: "is alive (process table)", False: _end_of(run, rows), None: "is on another machine"}
     return f"{day(row['time'])} by {row['engine']} on {row['host']} · its process {process[row['alive']]}"
 

@@ -9,14 +9,15 @@ from contextlib import ExitStack
 from machinable import context
 from machinable.cli.options import Options
 from machinable.cli.output import place
+from machinable.cli.rows import rows_of
 from machinable.cli.run import enter_options
 from machinable.config.dotted import flat
 from machinable.errors import ConfigurationError, StorageError
-from machinable.execution.stored import Entry, StoredExecution, find
+from machinable.execution.stored import Entry, StoredExecution, executions_in, find
 from machinable.execution.tables import cell, one_line, text_of
-from machinable.records.attempt import exception_line
 from machinable.records.claim import log_name
 from machinable.records.record import Record
+from machinable.records.row import read_row
 from machinable.wording import duration
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "component_row",
     "component_rows",
     "configured_by",
+    "directory_of",
     "entry_row",
     "lookup",
+    "module_word",
     "one_id",
     "storage_of",
     "table_of",
@@ -42,10 +45,15 @@ NOT_STARTED = "it has not started"
 
 
 def storage_of(options: Options) -> str:
-    """The storage that the command line means."""
+    """The storage that the command line means. Raises StorageError if it is a file."""
     with ExitStack() as surroundings:
         enter_options(surroundings, options)
-        return context.current().directory()
+        root = context.current().directory()
+    if os.path.isfile(root):
+        raise StorageError(
+            f"{place(root)} is a file, but a storage is a directory. Name another with --storage."
+        )
+    return root
 
 
 def one_id(command: str, words: Sequence[str]) -> str:
@@ -59,15 +67,54 @@ def one_id(command: str, words: Sequence[str]) -> str:
     return words[0]
 
 
+def module_word(command: str, words: Sequence[str]) -> str | None:
+    """The module that a command takes, by its dotted name. Raises ConfigurationError if there are several."""
+    if len(words) > 1:
+        raise ConfigurationError(
+            f"machinable {command} takes the name of one module at most, not {' '.join(words)!r}."
+        )
+    return words[0].removesuffix(".py").replace("/", ".") if words else None
+
+
+def directory_of(root: str, path: str) -> str:
+    """The directory of the component at a path within the storage."""
+    return os.path.join(root, *path.split("/"))
+
+
 def lookup(root: str, text: str) -> Record | StoredExecution:
-    """What has this ID, or begins so. Raises ConfigurationError if there is nothing, or several."""
-    found = find(root, text)
+    """What has this ID, or begins so; what has this nickname; what lies in this directory of the storage.
+
+    Raises:
+        ConfigurationError: If there is nothing, or several.
+    """
+    found = find(root, _without_place(root, text))
+    if found is None and "_" in text:
+        found = _by_nickname(root, text)
     if found is None:
         raise ConfigurationError(
             f"There is no execution or component {text!r} in {place(root)}. "
             "See what there is with: machinable ls. Another storage is named by --storage."
         )
     return found
+
+
+def _without_place(root: str, text: str) -> str:
+    """`00000g/4fKq` for `./storage/00000g/4fKq/`, as commands print directories and shells complete them."""
+    directory = os.path.abspath(text)
+    if os.sep in text and directory.startswith(root.rstrip(os.sep) + os.sep) and os.path.isdir(directory):
+        return os.path.relpath(directory, root).replace(os.sep, "/")
+    return text
+
+
+def _by_nickname(root: str, text: str) -> Record | StoredExecution | None:
+    executions = [each for each in executions_in(root) if each.document.get("nickname") == text]
+    paths = [row["path"] for row in rows_of(root) if row["nickname"] == text]
+    records = [Record(directory_of(root, path), root) for path in paths]
+    found: list[Record | StoredExecution] = [*executions, *records]
+    if len(found) > 1:
+        names = ", ".join(os.path.relpath(each.directory, root) for each in found)
+        raise ConfigurationError(f"{len(found)} are called {text!r}: {names}. Give an ID.")
+    return found[0] if found else None
 
 
 def component_rows(execution: StoredExecution) -> list[dict[str, Any]]:
@@ -111,40 +158,18 @@ _KEYS = (
 
 def component_row(record: Record) -> dict[str, Any]:
     """What is known of a component, as plain data. A damaged record has the state `damaged`."""
-    row: dict[str, Any] = dict.fromkeys(_KEYS)
-    row.update(id=record.id, directory=record.directory)
-    try:
-        document = record.document
-        request = document["request"]
+    known, state = read_row(record)
+    row = {key: known.get(key) for key in _KEYS}
+    row.update(state=known["status"], directory=record.directory)
+    row["config"] = None if state is None else record.document["request"]["config"]
+    attempt = state.attempt if state is not None else None
+    if attempt is not None:
+        log = os.path.join(record.directory, log_name(attempt.number))
         row.update(
-            module=request["module"],
-            config=request["config"],
-            trial=request.get("trial"),
-            seed=document["seed"],
-            nickname=document["nickname"],
+            attempt=attempt.number,
+            pid=attempt.owner.get("pid"),
+            log=log if os.path.exists(log) else None,
         )
-        row["class"] = request["class"]
-        state = record.state()
-    except (StorageError, OSError, KeyError, TypeError) as error:
-        return {**row, "state": "damaged", "evidence": str(error)}
-    row.update(state=str(state.status), evidence=state.evidence)
-    attempt = state.attempt
-    if attempt is None:
-        return row
-    end = state.end
-    log = os.path.join(record.directory, log_name(attempt.number))
-    row.update(
-        execution=attempt.started.get("execution"),
-        attempt=attempt.number,
-        engine=attempt.started.get("engine"),
-        host=attempt.owner.get("host"),
-        pid=attempt.owner.get("pid"),
-        started=attempt.started.get("time"),
-        ended=end.get("time"),
-        seconds=end.get("seconds"),
-        exception=exception_line(end),
-        log=log if os.path.exists(log) else None,
-    )
     return row
 
 
@@ -179,7 +204,7 @@ def table_of(rows: Sequence[dict[str, Any]], *, own: Sequence[str] = ("state", "
         *(["trial"] if trials else []),
         *(["attempt"] if attempts else []),
         "time",
-        *own,
+        *("status" if name == "state" else name for name in own),
     ]
     body = [
         [
