@@ -24,7 +24,7 @@ from machinable.interface import Index, Interface, Project, Scope, Storage
 from machinable.modules.importing import find_class, has_module, name_of
 from machinable.notices import notice
 from machinable.records.changes import storage_of
-from machinable.records.mirror.looking import directory_at
+from machinable.records.elsewhere import directory_at
 from machinable.records.mirror.place import shown
 from machinable.records.record import META, Record
 from machinable.types import Status

@@ -17,7 +17,7 @@ from machinable.execution.stored import Entry, StoredExecution
 from machinable.execution.submissions import submissions
 from machinable.records.attempt import read_attempt
 from machinable.records.claim import rank_log_name
-from machinable.records.mirror.fetching import fetch_file
+from machinable.records.elsewhere import fetch_file
 from machinable.records.record import Record
 from machinable.store.files import failure
 from machinable.types import Status

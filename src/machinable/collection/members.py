@@ -11,7 +11,7 @@ from machinable.component.loading import load_record
 from machinable.component.table import read_rows
 from machinable.errors import ConfigurationError
 from machinable.execution.summary import outline
-from machinable.records.mirror.fetching import fetch_file
+from machinable.records.elsewhere import fetch_file
 from machinable.records.record import Record
 from machinable.records.row import KEYS, row_of
 from machinable.store.remote import store_of

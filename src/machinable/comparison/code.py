@@ -10,7 +10,7 @@ from machinable.errors import StorageError
 from machinable.execution.record import execution_directory
 from machinable.execution.stored import StoredExecution
 from machinable.records.documents import load_dated
-from machinable.records.mirror.sharing import fetch_shared
+from machinable.records.elsewhere import fetch_shared
 from machinable.records.record import META, Record
 
 __all__ = ["Code", "code_of_component", "code_of_execution", "compare_code", "run_of"]

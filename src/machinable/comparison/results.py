@@ -8,7 +8,7 @@ from hashlib import blake2b
 from machinable.comparison.pairs import differing
 from machinable.component.table import last_row
 from machinable.records.claim import is_reserved
-from machinable.records.mirror.fetching import fetch
+from machinable.records.elsewhere import fetch
 from machinable.records.record import META, Record
 from machinable.store.files import failure
 

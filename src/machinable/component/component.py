@@ -31,7 +31,7 @@ from machinable.interface import Interface
 from machinable.modules.classes import title_of
 from machinable.modules.importing import name_of, refuse_while_importing
 from machinable.records.claim import is_reserved, log_name
-from machinable.records.mirror.fetching import fetch, fetch_file
+from machinable.records.elsewhere import fetch, fetch_file
 from machinable.records.notes import add_note
 from machinable.records.record import Record, State
 from machinable.types import Status

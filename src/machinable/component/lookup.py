@@ -5,7 +5,7 @@ from __future__ import annotations
 from machinable import context
 from machinable.component.shapes import find_by_shape
 from machinable.errors import DamagedRecord, RemovedRecord, StorageError
-from machinable.records.mirror.looking import exists, trust
+from machinable.records.elsewhere import exists, trust
 from machinable.records.record import Record
 
 __all__ = ["find_counter", "find_exact", "find_record", "next_counter"]

@@ -11,7 +11,7 @@ from machinable.errors import MachinableError
 from machinable.identity.request import Request
 from machinable.identity.seeds import plan_identity, split_identity, trial_seed
 from machinable.notices import notice
-from machinable.records.mirror.looking import exists
+from machinable.records.elsewhere import exists
 from machinable.records.record import Record
 from machinable.records.shapes import Shape, class_key, known_shapes
 

@@ -6,7 +6,7 @@ import os
 
 from machinable.component.checkpoint import TABLE
 from machinable.component.table import Table
-from machinable.records.mirror.fetching import fetch_file
+from machinable.records.elsewhere import fetch_file
 from machinable.store.files import open_appending
 
 __all__ = ["open_table"]

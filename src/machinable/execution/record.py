@@ -9,9 +9,8 @@ import time
 from machinable.execution.machine import describe_machine
 from machinable.records.claiming import warn_of_races
 from machinable.records.documents import encode, load, publish_dated
+from machinable.records.elsewhere import look_below, share
 from machinable.records.environment import remember_environment
-from machinable.records.mirror.looking import look_below
-from machinable.records.mirror.sharing import share
 from machinable.records.record import META
 from machinable.store import owner
 from machinable.store.files import create, failure, publish_directory, remove_tree

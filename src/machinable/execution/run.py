@@ -20,7 +20,7 @@ from machinable.modules.source import fingerprint
 from machinable.notices import notice
 from machinable.records import clock
 from machinable.records.attempt import exception_line
-from machinable.records.mirror.looking import Listed
+from machinable.records.elsewhere import listed
 from machinable.store import owner
 from machinable.types import Status
 from machinable.wording import named
@@ -95,7 +95,7 @@ class Run:
         self._lock = threading.Lock()
         cores = [component._core for component in components]
         homes = {core.home for core in cores if core.home != core.storage} if len(cores) > 1 else ()
-        with Listed(cores[0].storage if cores else "", homes):
+        with listed(cores[0].storage if cores else "", homes):
             for component in components:
                 self._include(component, looked)
 

@@ -9,8 +9,8 @@ from machinable.execution.record import execution_directory
 from machinable.identity.ids import is_component_id, is_execution_id
 from machinable.notices import notice
 from machinable.records.documents import load, load_dated
+from machinable.records.elsewhere import exists, look_below
 from machinable.records.listing import is_execution_name, names_in, records_in
-from machinable.records.mirror.looking import exists, look_below
 from machinable.records.record import META, Record
 
 __all__ = ["Entry", "StoredExecution", "execution_of", "executions_in", "find"]

@@ -7,7 +7,7 @@ import time
 from itertools import islice
 
 from machinable.errors import MachinableError
-from machinable.records.mirror.looking import Listed
+from machinable.records.elsewhere import listed
 from machinable.records.mirror.place import store_at
 from machinable.types import Status
 
@@ -62,7 +62,7 @@ class Watch:
         # Of a storage elsewhere, executions are listed now and then, instead of asking for each component.
         homes = {self._run.components[identity]._core.home for identity in waiting} - {root}
         try:
-            with Listed(root, homes, _LISTED_SECONDS):
+            with listed(root, homes, _LISTED_SECONDS):
                 self._look_at(waiting)
         except MachinableError:
             return  # it can not be reached: told where components are dispatched

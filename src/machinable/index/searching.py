@@ -15,7 +15,7 @@ from machinable.index.writing import INPUTS, Writer
 from machinable.records import clock
 from machinable.records.active import runs_here
 from machinable.records.decoding import decode_many
-from machinable.records.mirror.looking import Listed
+from machinable.records.elsewhere import listed
 
 __all__ = ["Search"]
 
@@ -71,7 +71,7 @@ class Search:
         Raises:
             StorageError: If the storage can not be read.
         """
-        with Listed(self.root, [self.root]):
+        with listed(self.root, [self.root]):
             self._trying(lambda database: self._refresh(database, thorough), is_look=True)
 
     def rebuild(self) -> int:

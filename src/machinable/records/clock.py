@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from machinable.records.mirror import freshness, liveness
+from machinable.records import elsewhere
+from machinable.records.mirror import freshness
 from machinable.records.mirror.place import store_at
 from machinable.store import owner
 
@@ -47,14 +48,16 @@ def now(root: str) -> float:
 def is_known(root: str) -> bool:
     """Whether the storage's clock was compared with ours."""
     store = store_at(root)
-    return root in _offsets if store is None else liveness.is_compared(store)
+    if store is None:
+        return root in _offsets
+    return elsewhere.is_compared(store)
 
 
 def measure(root: str) -> None:
     """Compares the clocks by a file that is created and removed at once. Raises OSError, StorageError."""
     store = store_at(root)
     if store is not None:
-        liveness.compare(store)
+        elsewhere.compare(store)
         freshness.forget(root)
     path = os.path.join(root, f".clock.{owner.token()}")
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

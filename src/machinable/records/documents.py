@@ -8,7 +8,7 @@ import os
 from machinable.errors import DamagedRecord, StorageError
 from machinable.identity.canonical import encode_text
 from machinable.records.decoding import decode
-from machinable.records.mirror.sharing import share
+from machinable.records.elsewhere import share
 from machinable.store.files import failure, read, write_whole
 
 __all__ = ["FORMAT", "encode", "load", "load_dated", "parse", "publish_dated"]

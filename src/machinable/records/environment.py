@@ -7,7 +7,7 @@ import sys
 
 from machinable.blake import blake2b
 from machinable.records.documents import encode, load
-from machinable.records.mirror.sharing import fetch_shared, share
+from machinable.records.elsewhere import fetch_shared, share
 from machinable.records.record import META
 from machinable.store import owner
 from machinable.store.files import failure, write_whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from machinable.identity.ids import is_component_id, is_execution_id
-from machinable.records.mirror.looking import look_below
+from machinable.records.elsewhere import look_below
 from machinable.records.record import TOMBSTONE, Record
 
 __all__ = ["is_execution_name", "names_in", "records_in"]

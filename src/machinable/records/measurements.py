@@ -6,7 +6,7 @@ import os
 
 from machinable.errors import StorageError
 from machinable.records.decoding import decode
-from machinable.records.mirror.contents import told_row
+from machinable.records.elsewhere import told_row
 from machinable.store.files import reason
 
 __all__ = ["MEASUREMENTS", "last_row", "parse_rows"]

@@ -10,9 +10,9 @@ from machinable.records import clock
 from machinable.records.active import is_active_here
 from machinable.records.attempt import Attempt, number_of, read_attempt
 from machinable.records.documents import load
-from machinable.records.mirror import liveness, looking
-from machinable.records.mirror.keys import unsent_name
-from machinable.records.mirror.place import META, store_at
+from machinable.records.elsewhere import look
+from machinable.records.mirror.place import LOST_SECONDS as LOST_ELSEWHERE_SECONDS
+from machinable.records.mirror.place import META, store_at, unsent_name
 from machinable.records.notes import read_notes
 from machinable.store import owner
 from machinable.store.files import failure
@@ -104,7 +104,7 @@ class Record:
             DamagedRecord: If component.json is there and can not be read, or is missing from a record.
         """
         record = cls(directory, root)
-        looking.look(root, directory)
+        look(root, directory)
         if not os.access(directory, os.F_OK):
             return None
         try:
@@ -194,7 +194,7 @@ class Record:
         if state.status is Status.RUNNING and state.attempt is not None and self._is_unsent(state.attempt):
             return state  # a process of this machine has it, and nobody knows more
         # That an owner is gone may be newer than the last look, which then was too early for the end.
-        looking.look(self.root, self.directory, anew=state.status is Status.LOST)
+        look(self.root, self.directory, anew=state.status is Status.LOST)
         return self._state_in_mirror()
 
     def _state_in_mirror(self) -> State:
@@ -334,7 +334,7 @@ def _state_of(attempt: Attempt, root: str) -> State:
         return State(Status.RUNNING, f"{process} is alive (process table)", attempt)
     if alive is False:
         return State(Status.LOST, f"{process} is gone (process table)", attempt, owner_is_gone=True)
-    if silent >= (LOST_SECONDS if store_at(root) is None else liveness.LOST_SECONDS):
+    if silent >= (LOST_SECONDS if store_at(root) is None else LOST_ELSEWHERE_SECONDS):
         return State(
             Status.LOST, f"{process} has been silent for {age(silent)}", attempt, silent_seconds=silent
         )

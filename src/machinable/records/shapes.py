@@ -13,10 +13,10 @@ from machinable.identity.canonical import encode as canonical
 from machinable.identity.ids import component_id
 from machinable.records import clock
 from machinable.records.documents import encode, load
+from machinable.records.elsewhere import fetch_directory, share
 from machinable.records.listing import records_in
 from machinable.records.mirror import freshness
 from machinable.records.mirror.place import store_at
-from machinable.records.mirror.sharing import fetch_directory, share
 from machinable.records.record import META
 from machinable.store import owner
 from machinable.store.files import remove_tree, write_whole

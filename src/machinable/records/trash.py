@@ -9,8 +9,7 @@ from machinable.errors import DamagedRecord
 from machinable.records import clock
 from machinable.records.changes import mark_changed
 from machinable.records.documents import encode, parse
-from machinable.records.mirror.place import mirror_around
-from machinable.records.mirror.trashing import publish_tombstone, withdraw
+from machinable.records.elsewhere import publish_tombstone, withdraw
 from machinable.records.record import LOST_SECONDS, META, TOMBSTONE
 from machinable.store import owner
 from machinable.store.files import create, failure, remove_tree
@@ -51,7 +50,7 @@ def leave_tombstone(directory: str, identity: str) -> None:
     try:
         os.makedirs(os.path.join(prepared, META))
         data = encode({"kind": "tombstone", "id": name, "identity": identity, "time": time.time()})
-        publish_tombstone(mirror_around(directory) or "", directory, data)
+        publish_tombstone(directory, data)
         os.close(create(os.path.join(prepared, META, TOMBSTONE), data))
         os.rename(prepared, directory)
     finally:

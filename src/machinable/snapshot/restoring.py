@@ -7,7 +7,7 @@ import re
 import stat
 
 from machinable.errors import StorageError
-from machinable.records.mirror.sharing import fetch_shared
+from machinable.records.elsewhere import fetch_shared
 from machinable.snapshot.links import is_absolute, leads_out, lies_below_a_link
 from machinable.snapshot.rules import readable
 from machinable.store import owner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
-from machinable.records.mirror.sharing import share_file
+from machinable.records.elsewhere import share_file
 from machinable.records.record import META
 from machinable.snapshot import archive
 from machinable.snapshot.cache import Cache

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from importlib import import_module
 
 from machinable.blake import blake2b
 from machinable.errors import StorageError
 from machinable.store import owner
 from machinable.store.files import reason, write_whole
 from machinable.store.opening import check, open_store
-from machinable.store.places import place_of
 from machinable.store.url import parse, password_variable
 
 __all__ = ["cache_directory", "mirror_of", "prepare", "store_of", "url_of"]
@@ -62,7 +62,7 @@ def mirror_of(url: str) -> str:
     if known is not None and os.path.exists(os.path.join(known, _DOCUMENT)):
         return known
     location = parse(url)
-    place = place_of(location)
+    place = import_module("machinable.store.places").place_of(location)
     if location.password:
         # Children, however they are started, have to find it; a file would keep it for longer than needed.
         os.environ[password_variable(location.url)] = location.password

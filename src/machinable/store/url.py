@@ -10,8 +10,8 @@ from machinable.errors import StorageError
 
 __all__ = ["OBJECT_STORES", "Location", "parse", "password_variable", "redacted", "scheme_of"]
 
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://(.*)$", re.DOTALL)
-_PASSWORD = re.compile(r"(://[^/@\s:]*):[^/\s]*@")
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]+"
+_PASSWORD = r"(://[^/@\s:]*):[^/\s]*@"
 _ALIASES = {
     "s3a": "s3",
     "s3n": "s3",
@@ -50,8 +50,8 @@ class Location:
 
 def scheme_of(text: str) -> tuple[str, str] | None:
     """The scheme in lower case and the rest of a URL; `None` for a path."""
-    match = _SCHEME.match(text)
-    return None if match is None else (match[1].lower(), match[2])
+    scheme, separator, rest = text.partition("://")
+    return (scheme.lower(), rest) if separator and re.fullmatch(_SCHEME, scheme) else None
 
 
 def parse(url: str) -> Location:
@@ -104,4 +104,4 @@ def redacted(text: str) -> str:
         >>> redacted("--storage=ftp://me:secret@host/x")
         '--storage=ftp://me@host/x'
     """
-    return _PASSWORD.sub(r"\1@", text) if "://" in text else text
+    return re.sub(_PASSWORD, r"\1@", text) if "://" in text else text

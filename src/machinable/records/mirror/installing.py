@@ -7,9 +7,9 @@ import os
 from machinable.errors import StorageError
 from machinable.records.attempt import attempt_name, number_of, read_attempt
 from machinable.records.documents import parse
-from machinable.records.mirror.keys import Listing, claim_key, end_key, unsent_name
+from machinable.records.mirror.keys import Listing, claim_key, end_key
 from machinable.records.mirror.objects import Claimed, Ended, line
-from machinable.records.mirror.place import META
+from machinable.records.mirror.place import META, unsent_name
 from machinable.store import owner
 from machinable.store.files import INNER, read, remove_file, remove_tree, write_whole
 

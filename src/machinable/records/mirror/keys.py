@@ -16,7 +16,6 @@ __all__ = [
     "file_key",
     "part_key",
     "place_in",
-    "unsent_name",
     "waiting_key",
 ]
 
@@ -61,11 +60,6 @@ def part_key(place: str, attempt: int, path: str, offset: int) -> str:
 def alive_key(name: str) -> str:
     """The heartbeat of a process."""
     return f"{ALIVE}/{name}"
-
-
-def unsent_name(number: int) -> str:
-    """In the mirror: the mark of an attempt of this machine whose end has not been published in the storage yet."""
-    return f"unsent-{number}"
 
 
 def place_in(key: str) -> str | None:

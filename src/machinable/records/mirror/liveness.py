@@ -9,14 +9,11 @@ from machinable.records.documents import encode
 from machinable.records.mirror.keys import ALIVE, alive_key
 from machinable.store import owner
 
-__all__ = ["LOST_SECONDS", "Pulse", "compare", "here", "is_compared", "name_of_process", "pulse_of", "signs"]
+__all__ = ["Pulse", "compare", "here", "is_compared", "name_of_process", "pulse_of", "signs"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinable.store.store import Store
-
-#: How long a process on another machine may be silent before it is shown as lost, in seconds.
-LOST_SECONDS = 300.0
 
 #: The clocks are compared anew after this time, in seconds.
 _COMPARED_SECONDS = 300.0

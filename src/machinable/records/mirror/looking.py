@@ -13,9 +13,9 @@ from machinable.records.attempt import attempt_name, number_of, read_attempt
 from machinable.records.changes import mark_changed
 from machinable.records.mirror import freshness, liveness
 from machinable.records.mirror.installing import drop, install, is_ours, names_of, needed, note_waiting
-from machinable.records.mirror.keys import Listing, place_in, unsent_name
+from machinable.records.mirror.keys import Listing, place_in
 from machinable.records.mirror.locking import Lock
-from machinable.records.mirror.place import META, key_of, store_at
+from machinable.records.mirror.place import META, key_of, store_at, unsent_name
 from machinable.records.mirror.sharing import fetch_keys
 from machinable.store import owner
 from machinable.store.files import failure

@@ -6,13 +6,16 @@ import os
 
 from machinable.store.remote import store_of
 
-__all__ = ["META", "key_of", "mirror_around", "shown", "store_at"]
+__all__ = ["LOST_SECONDS", "META", "key_of", "mirror_around", "shown", "store_at", "unsent_name"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machinable.store.store import Store
 
 META = ".machinable"
+
+#: How long a process on another machine may be silent before it is shown as lost, in seconds.
+LOST_SECONDS = 300.0
 
 _PREFIX = "mirror-"
 _LENGTH = len(_PREFIX) + 16  # of the name of a mirror
@@ -56,3 +59,8 @@ def shown(path: str) -> str:
     assert store is not None
     key = key_of(root, path)
     return store.url if key == "." else f"{store.url.rstrip('/')}/{key}"
+
+
+def unsent_name(number: int) -> str:
+    """In the mirror: the mark of an attempt of this machine whose end has not been published in the storage yet."""
+    return f"unsent-{number}"

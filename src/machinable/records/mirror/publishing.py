@@ -11,9 +11,9 @@ from machinable.errors import Superseded
 from machinable.records.attempt import attempt_name
 from machinable.records.measurements import MEASUREMENTS
 from machinable.records.mirror.contents import Stored, hash_file
-from machinable.records.mirror.keys import CHECKPOINTS, claim_key, end_key, file_key, part_key, unsent_name
+from machinable.records.mirror.keys import CHECKPOINTS, claim_key, end_key, file_key, part_key
 from machinable.records.mirror.objects import Claimed, Ended, FileEntry, encode_claim, encode_end, line
-from machinable.records.mirror.place import META, key_of, shown
+from machinable.records.mirror.place import META, key_of, shown, unsent_name
 from machinable.store import owner
 from machinable.store.files import INNER, failure, read, remove_file, write_whole
 
