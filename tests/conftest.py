@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 import subprocess
 import sys
@@ -12,6 +13,20 @@ import pytest
 
 from machinable import Project, Storage
 from machinable.records.active import runs_here
+
+
+SOURCES = Path(__file__).resolve().parent.parent / "src"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compiles the package once: the thousands of processes that tests start write no bytecode."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(SOURCES, quiet=2)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """With `-n auto`, two workers for each core: half of the time, tests wait for processes and servers."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2 * (os.cpu_count() or 1)
 
 
 class Workspace:

@@ -185,7 +185,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     commands = tmp_path / "bin"
     commands.mkdir()
     call = "from machinable.cli import main; import sys; sys.argv[0] = 'machinable'; sys.exit(main())"
-    for name, arguments in {"machinable": f' -c "{call}"', "python": ""}.items():
+    for name, arguments in {"machinable": f' -c "{call}"', "python": "", "pytest": " -m pytest"}.items():
         script = commands / name
         script.write_text(f'#!/bin/sh\nexec {json.dumps(sys.executable)}{arguments} "$@"\n', encoding="utf-8")
         script.chmod(0o755)

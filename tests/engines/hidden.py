@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -83,19 +82,24 @@ def hiding(*directories: Path) -> list[str]:
     return ["unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh"]
 
 
-def left_on_nodes() -> list[str]:
-    """What runs have left in the temporary directory of this machine, where all nodes have theirs."""
-    return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith("machinable-node-")]
+def left_on_nodes(directory: str) -> list[str]:
+    """What runs have left in the directory that the nodes of a cluster take for temporary files."""
+    return [name for name in os.listdir(directory) if name.startswith("machinable-node-")]
 
 
 class HiddenTests:
-    """Derive it, with the fixtures `nodes` (engine and version) and `hidden` (a directory that nodes do not see)."""
+    """Derive it, with the fixtures `nodes` (engine, version and where the nodes have their temporary files) and
+    `hidden` (a directory that nodes do not see)."""
 
     @pytest.fixture(autouse=True)
     def project(
-        self, nodes: tuple[str, dict[str, Any]], hidden: Path, request: Any, monkeypatch: pytest.MonkeyPatch
+        self,
+        nodes: tuple[str, dict[str, Any], str],
+        hidden: Path,
+        request: Any,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> Any:
-        self.engine, self.version = nodes
+        self.engine, self.version, self.temporary = nodes
         root = hidden / request.node.name
         root.mkdir()
         self.project = Workspace(root)
@@ -126,7 +130,7 @@ class HiddenTests:
             assert list(found) == list(expected)
             for path, content in expected.items():
                 assert found[path] == content, path
-        assert left_on_nodes() == []
+        assert left_on_nodes(self.temporary) == []
 
     def test_what_failed_there_goes_on_from_its_checkpoint(self) -> None:
         plan = Experiment().component("walk:Walk", {"fail_at": 2})
@@ -172,4 +176,4 @@ class HiddenTests:
         component = get.from_directory(directory)
         assert component.status is Status.INTERRUPTED, errors
         assert component.output().startswith("hello\n") and component.load_file("begun.txt") == "yes"
-        assert left_on_nodes() == []
+        assert left_on_nodes(self.temporary) == []

@@ -136,7 +136,7 @@ def _provider(profile: Mapping[str, str], environment: Mapping[str, str]) -> Any
     """Asks boto3, which knows how to sign on, assume roles and start processes for credentials."""
     how = next(key for key in _FROM_ELSEWHERE if profile.get(key))
     try:
-        from boto3 import Session  # type: ignore[import-untyped, unused-ignore]
+        from boto3 import Session
     except ImportError:
         raise DependencyMissing(
             f"the AWS profile gets its credentials by {how}, which needs boto3: pip install boto3"

@@ -26,6 +26,8 @@ class Cluster:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.file = directory / "scheduler.json"
+        self.temporary = str(directory / "temporary")  # of the workers alone: other tests run meanwhile
+        os.mkdir(self.temporary)
         self._processes: list[subprocess.Popen[bytes]] = []
         options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(self.file)]
         self._start([sys.executable, "-m", "distributed.cli.dask_scheduler", *options])
@@ -53,7 +55,14 @@ class Cluster:
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         with open(self.directory / "log", "ab") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/")
+            process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                env={**os.environ, "TMPDIR": self.temporary},
+            )
         self._processes.append(process)
         return process
 

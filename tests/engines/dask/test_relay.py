@@ -12,4 +12,4 @@ pytestmark = pytest.mark.xdist_group("dask")
 class TestHiddenWorkers(HiddenTests):
     @pytest.fixture
     def nodes(self, far):
-        return "dask", {"address": far.address, "options": {"resources": {"far": 1}}}
+        return "dask", {"address": far.address, "options": {"resources": {"far": 1}}}, far.temporary

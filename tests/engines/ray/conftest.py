@@ -38,6 +38,8 @@ class Cluster:
         with socket.socket() as probe:
             probe.bind((HEAD, 0))
             self.address = f"{HEAD}:{probe.getsockname()[1]}"
+        self.temporary = f"{directory}/t"  # of the nodes alone: other tests run meanwhile
+        os.mkdir(self.temporary)
         self._nodes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
@@ -78,7 +80,14 @@ class Cluster:
         if hidden:
             command = [*hiding(*hidden), *command]
         with open(f"{self.directory}/{host}.log", "ab") as log:
-            node = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd="/")
+            node = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd="/",
+                env={**os.environ, "TMPDIR": self.temporary},
+            )
         self._nodes.append(node)
         return node
 

@@ -230,7 +230,7 @@ def test_code_that_was_edited_since_does_not_run_and_what_the_snapshot_leaves_ou
     workspace.write("reads.py", source.replace("VERSION", "'edited'"))
     execution = run(Experiment().component("reads", {"n": 1}))
     assert execution.components[0].load_file("read.json") == ["first", "1 2 3"]
-    assert left_on_nodes() == []
+    assert left_on_nodes(cluster.temporary) == []
 
 
 def test_what_a_component_prints_is_shown_while_it_runs(cluster, workspace):

@@ -12,4 +12,5 @@ pytestmark = pytest.mark.xdist_group("ray")
 class TestHiddenNodes(HiddenTests):
     @pytest.fixture
     def nodes(self, far):
-        return "ray", {"address": far.address, "num_cpus": 0.5, "options": {"resources": {"far": 1}}}
+        version = {"address": far.address, "num_cpus": 0.5, "options": {"resources": {"far": 1}}}
+        return "ray", version, far.temporary
