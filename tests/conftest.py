@@ -14,7 +14,6 @@ import pytest
 from machinable import Project, Storage
 from machinable.records.active import runs_here
 
-
 SOURCES = Path(__file__).resolve().parent.parent / "src"
 
 

@@ -6,6 +6,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -123,7 +124,10 @@ def imports_of(name: str, path: Path) -> Iterator[Import]:
     yield from walk(ast.parse(path.read_text(encoding="utf-8")), False, False)
 
 
-IMPORTS = [found for name, path in FILES.items() for found in imports_of(name, path)]
+@cache
+def imports() -> list[Import]:
+    """All imports of the package."""
+    return [found for name, path in FILES.items() for found in imports_of(name, path)]
 
 
 def layer_of(module: str) -> str:
@@ -139,7 +143,7 @@ def test_every_file_is_in_a_layer() -> None:
 def test_each_layer_imports_only_from_those_before_it() -> None:
     wrong = [
         f"{found.where}: {layer_of(found.importer)} imports {found.target}"
-        for found in IMPORTS
+        for found in imports()
         if found.own
         and layer_of(found.importer) in ORDER
         and layer_of(found.importer) != layer_of(found.target)
@@ -153,7 +157,7 @@ def test_each_layer_imports_only_from_those_before_it() -> None:
 
 def test_no_files_import_each_other_in_a_circle() -> None:
     graph: dict[str, set[str]] = {name: set() for name in FILES}
-    for found in IMPORTS:
+    for found in imports():
         # A package is there before its modules: that they belong to it is no circle.
         if found.own and not found.for_types and found.target != found.importer:
             graph[found.importer].add(found.target)
@@ -164,14 +168,14 @@ def test_no_files_import_each_other_in_a_circle() -> None:
 
 
 def test_machinables_own_modules_are_imported_at_the_top() -> None:
-    wrong = [f"{found.where}: {found.target}" for found in IMPORTS if found.own and found.in_function]
+    wrong = [f"{found.where}: {found.target}" for found in imports() if found.own and found.in_function]
     assert not wrong, "imports inside of functions:\n" + "\n".join(wrong)
 
 
 def test_heavy_packages_are_imported_only_by_the_functions_that_need_them() -> None:
     wrong = [
         f"{found.where}: {found.target}"
-        for found in IMPORTS
+        for found in imports()
         if not (found.own or found.in_function or found.for_types)
         and layer_of(found.importer) not in MAY_LOAD_HEAVY
         and is_heavy(found.target)

@@ -19,6 +19,7 @@ from typing import Any
 _FORKING = """
 import json, os, signal, sys, traceback
 import machinable, tiny
+import msgspec, sqlite3, machinable.collection.collection, machinable.index.searching, machinable.index.writing
 from machinable import Storage, get
 
 def child(request, index):

@@ -42,6 +42,8 @@ _FAULTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.xdist_group("conformance-s3")
 class TestS3(StorageConformance):
+    preload = ("obstore",)
+
     @pytest.fixture
     def url(self, s3_url: str, seaweed_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         with proxy(seaweed_server.endpoint) as between:
@@ -68,6 +70,7 @@ class TestSftp(StorageConformance):
 @pytest.mark.xdist_group("conformance-unconditional")
 class TestServerThatIgnoresConditions(StorageConformance):
     excludes = False
+    preload = ("obstore",)
     # nanio computes wrong signatures for odd names. The rest is as on S3, whose tests need not run twice.
     test_files_of_each_format_are_loaded_elsewhere = None  # type: ignore[assignment]
     test_output_table_and_state_are_seen_elsewhere = None  # type: ignore[assignment]

@@ -107,14 +107,13 @@ class EngineConformance:
 
     def test_what_is_finished_is_not_run_again(self, tmp_path: Path) -> None:
         lab = self.laboratory(tmp_path)
-        source = """
-            plan = Experiment().component("subject:Draw").repeat(int(sys.argv[1]))
-            execution = execute(plan, "results", engine(), seed=42)
-            tell([component.reused for component in execution.components])
-        """
-        lab.run(source, "2")
-        outcome = lab.run(source, "3")
-        assert outcome.told == [[True, True, False]] and "2 reused" in outcome.errors
+        outcome = lab.run("""
+            for number in (2, 3):
+                plan = Experiment().component("subject:Draw").repeat(number)
+                execution = execute(plan, "results", engine(), seed=42)
+                tell([component.reused for component in execution.components])
+        """)
+        assert outcome.told == [[False, False], [True, True, False]] and "2 reused" in outcome.errors
         assert len(lab.ran()) == len(set(lab.ran())) == 3
 
     def test_it_is_a_context_whose_launches_run_at_its_end(self, tmp_path: Path) -> None:
@@ -222,7 +221,7 @@ class EngineConformance:
 
     def test_what_failed_is_resumed_from_its_checkpoint_in_the_same_record(self, tmp_path: Path) -> None:
         lab = self.laboratory(tmp_path)
-        source = """
+        outcome = lab.run("""
             plan = (
                 Experiment()
                 .component("subject:Walk", {"fail_at": 3})
@@ -230,18 +229,18 @@ class EngineConformance:
                 .component("subject:Total", uses={"part": "part"})
                 .component("subject:Draw", {"n": 5})
             )
-            execution = execute(plan, "results", engine(), seed=42, raise_on_failure=False)
-            tell([component.seed for component in execution.components])
-            tell([[attempt["end"]["kind"] for attempt in c.executions] for c in execution.components])
-            walk = execution.components[0]
-            tell(walk.load_file("walk.json", default=None))
-            tell([row["step"] for row in walk.record])
-        """
-        seeds, kinds, _, _ = lab.run(source).told
+            for _ in range(2):
+                execution = execute(plan, "results", engine(), seed=42, raise_on_failure=False)
+                tell([component.seed for component in execution.components])
+                tell([[attempt["end"]["kind"] for attempt in c.executions] for c in execution.components])
+                walk = execution.components[0]
+                tell(walk.load_file("walk.json", default=None))
+                tell([row["step"] for row in walk.record])
+        """)
+        seeds, kinds = outcome.told[:2]
         assert kinds == [["failed"], ["failed"], [], ["finished"]]
-        outcome = lab.run(source)
         assert "2 resumed" in outcome.errors
-        assert outcome.told == [
+        assert outcome.told[4:] == [
             seeds,
             [["failed", "finished"], ["failed", "finished"], ["finished"], ["finished"]],
             {"path": [i * i + seeds[0] for i in range(6)], "resumed_at": 3},

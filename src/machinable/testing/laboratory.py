@@ -155,7 +155,7 @@ class Laboratory:
         end = time.monotonic() + self._seconds
         while not condition():
             assert time.monotonic() < end, f"waited in vain until {what}"
-            time.sleep(0.01)
+            time.sleep(0.02)
 
     def close(self) -> None:
         """Ends what still runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -24,15 +25,21 @@ from machinable import Component, Experiment, Storage, errors, execute, get, gri
 from machinable.errors import MachinableError, StorageError
 """
 
-# It forks for each piece: that is as good as a new process, and does not load everything anew.
+# It forks for each piece: that is as good as a new process, and does not load everything anew. It never loads what is
+# of one project, so all of them share it.
 _WORKER = """
-import atexit, json, os, signal, sys, threading, traceback
-import machinable, machinable.executing, machinable.cli.main
+import atexit, json, os, pkgutil, signal, sys, threading, traceback
+import machinable, msgspec, sqlite3
 
+for part in ("cli", "collection", "copying", "engines", "execution", "index", "records", "store", "upkeep"):
+    package = __import__(f"machinable.{part}", fromlist=["*"])
+    for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        __import__(found.name)
 for name in sys.argv[1:]:
     __import__(name)
 
 def run(step):
+    os.environ.clear()
     os.environ.update(step["environment"])
     os.chdir(step["project"])
     told = []
@@ -138,10 +145,10 @@ class Machines:
         self.root = root
         self.url = url
         self._one_process = one_process
-        self._preload = preload
+        self._preload = tuple(preload)
         self._seconds = seconds
         self._steps = 0
-        self._worker: subprocess.Popen[str] | None = None
+        self._own: subprocess.Popen[str] | None = None
         self.write("pyproject.toml", "[tool.machinable]\n")
 
     def write(self, name: str, source: str) -> None:
@@ -158,12 +165,9 @@ class Machines:
             "project": str(self.root),
             "url": self.url,
             "fork": not self._one_process,
-            "environment": {"MACHINABLE_CACHE": str(self.root / f".cache-{machine}")},
+            "environment": {**self._environment(), "MACHINABLE_CACHE": str(self.root / f".cache-{machine}")},
         }
-        worker = self._working()
-        assert worker.stdin is not None
-        worker.stdin.write(json.dumps(step) + "\n")
-        worker.stdin.flush()
+        _say(self._working(), json.dumps(step))
         return Step(name, self._seconds)
 
     def run(self, source: str, machine: str = "here") -> list[Any]:
@@ -184,10 +188,8 @@ class Machines:
 
     def close(self) -> None:
         """Ends what still runs."""
-        if self._worker is not None:
-            assert self._worker.stdin is not None
-            self._worker.stdin.close()
-            self._worker.wait(self._seconds)
+        if self._own is not None:
+            _end(self._own)
         for path in self.root.glob(".step-*.pid"):
             if not path.with_suffix(".done").exists():
                 try:
@@ -195,18 +197,40 @@ class Machines:
                 except (OSError, ValueError):
                     pass
 
+    def _environment(self) -> dict[str, str]:
+        """What is set for the test, but for what is set for machinable."""
+        kept = ("MACHINABLE_STORE_TIMEOUT",)
+        clean = {k: v for k, v in os.environ.items() if k in kept or not k.startswith("MACHINABLE_")}
+        return {**clean, "PYTHONDONTWRITEBYTECODE": "1"}
+
     def _working(self) -> subprocess.Popen[str]:
-        if self._worker is None:
-            clean = {key: value for key, value in os.environ.items() if not key.startswith("MACHINABLE_")}
-            kept = {key: os.environ[key] for key in ("MACHINABLE_STORE_TIMEOUT",) if key in os.environ}
-            self._worker = subprocess.Popen(
-                [sys.executable, "-c", _WORKER, *self._preload],
-                cwd=self.root,
-                env={**clean, **kept, "PYTHONDONTWRITEBYTECODE": "1"},
-                text=True,
-                stdin=subprocess.PIPE,
-            )
-        return self._worker
+        if self._one_process:
+            self._own = self._own or _worker(self._preload, self._environment())
+            return self._own
+        if self._preload not in _shared:
+            _shared[self._preload] = _worker(self._preload, self._environment())
+            atexit.register(_end, _shared[self._preload])
+        return _shared[self._preload]
+
+
+_shared: dict[tuple[str, ...], subprocess.Popen[str]] = {}
+
+
+def _worker(preload: tuple[str, ...], environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", _WORKER, *preload]
+    return subprocess.Popen(command, cwd="/", env=environment, text=True, stdin=subprocess.PIPE)
+
+
+def _say(worker: subprocess.Popen[str], line: str) -> None:
+    assert worker.stdin is not None
+    worker.stdin.write(line + "\n")
+    worker.stdin.flush()
+
+
+def _end(worker: subprocess.Popen[str]) -> None:
+    assert worker.stdin is not None
+    worker.stdin.close()
+    worker.wait()
 
 
 def until(condition: Any, what: str, seconds: float, explain: Any) -> None:
